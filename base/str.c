@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/str.h"
+
+bool str_ieq(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (a.p[i] != b.p[i] && ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+ptrdiff_t str_find_char(struct str s, char c)
+{
+	const char *at = s.n != 0 ? memchr(s.p, c, s.n) : NULL;
+
+	return at != NULL ? at - s.p : -1;
+}
+
+ptrdiff_t str_find(struct str s, struct str needle)
+{
+	const char *at;
+
+	if (needle.n == 0)
+		return 0;
+	at = s.n != 0 ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+	return at != NULL ? at - s.p : -1;
+}
+
+struct str str_trim(struct str s)
+{
+	while (s.n != 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = str_from(s, 1);
+	while (s.n != 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+bool str_to_u64(struct str s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(v, 10U, &v) ||
+				__builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			return false;
+	}
+	*ret = v;
+	return true;
+}
+
+int str_cmp(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int r = n != 0 ? memcmp(a.p, b.p, n) : 0;
+
+	if (r != 0)
+		return r;
+	return a.n == b.n ? 0 : a.n < b.n ? -1 : 1;
+}
