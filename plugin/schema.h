@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The schema DSL (kong-compatible) in its JSON form, and validation of JSON values
+ * against it.  A plugin's schema.lua is evaluated by sluice-check, which hands out the
+ * JSON form; core entities declare theirs in control/.  No Lua is needed here: Lua
+ * patterns are matched by plugin/pattern.
+ *
+ * JSON form: {"name":s,"fields":[{"<field>":{"type":…,attributes…}},…],
+ *             "entity_checks":[{"<check>":{…}},…],"shorthand_fields":[…]}
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/cleanup.h"
+#include "base/why.h"
+
+struct schema;
+
+/* Compiles a JSON form after checking it against the meta-schema.  -EINVAL: *ret_errors is
+ * an object shaped like `fields` of an error (new reference). */
+int schema_new(struct schema **ret, const json_t *form, json_t **ret_errors);
+void schema_free(struct schema *s);
+SL_DEFINE_AUTO(schema);
+
+/* The JSON form, borrowed. */
+const json_t *schema_form(const struct schema *s);
+
+enum schema_mode {
+	SCHEMA_INSERT, /* fill defaults and auto fields, then validate all */
+	SCHEMA_UPDATE, /* `input` is the merged entity, `given` what the caller sent */
+};
+
+/* New reference with defaults filled, sets deduplicated, shorthands expanded; or NULL and
+ * *ret_errors (new reference): {"field":"message","nested":{…},"@entity":[…]}.
+ * given: NULL except for SCHEMA_UPDATE. */
+json_t *schema_process(const struct schema *s, enum schema_mode mode, const json_t *input,
+		const json_t *given, json_t **ret_errors);
+
+/* Strings of a form body (a.b=1, arr[]=x) coerced to the types the schema says.  New ref. */
+json_t *schema_coerce(const struct schema *s, const json_t *input);
+
+/* "config.a: expected a string" / "2 schema violations (…; …)" behind "schema violation".
+ * malloc'd. */
+char *schema_error_text(const json_t *errors);

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One LuaJIT VM: one plugin version in one worker (or in sluice-check).  It has its own
+ * mmap arena, an allow-listed environment, CPU and memory budgets that hold under the
+ * JIT, and pooled coroutines.  Mechanism and measurements: ARCHITECTURE.md, "The VM".
+ *
+ * Process-wide: vm_process_init() once, before the first vm_new().  Single-threaded.
+ *
+ * Who may call: programs that link LuaJIT (sluice-worker, sluice-check, sluicectl's
+ * plugin test runs sluice-check).  Never the master or control.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "base/why.h"
+
+struct lua_State;
+struct vm;
+
+enum vm_level { VM_STRICT, VM_LAX };
+
+struct vm_limits {
+	uint32_t cpu_ms;    /* one entry (sum over its yields); 0 = none */
+	uint32_t memory_mb; /* soft cap; hard cap is +32 MB; 0 = 64 */
+	uint32_t log_lines; /* per entry; 0 = no limit; counted by the PDK */
+};
+
+/* Calibrates the LuaJIT library (hookmask offset, profiler anchor, timer).  0, or
+ * -ENOTSUP with why: plugins must not run in this process. */
+int vm_process_init(struct why *why);
+
+struct vm_library; /* see vm_new */
+
+/* A fresh VM with the sandboxed environment of `level`.  open_library(L, env_index) is
+ * called while the real globals still exist, to add the PDK (kong, ngx, modules) to the
+ * environment table at stack index env_index; NULL = bare Lua environment (schemas).
+ * user: vm_user(L) for C functions.  0, -ENOMEM. */
+typedef void vm_open_fn(struct lua_State *L, int env_index);
+int vm_new(struct vm **ret, const char *plugin_name, enum vm_level level,
+		const struct vm_limits *limits, vm_open_fn *open_library, void *user);
+void vm_free(struct vm *vm); /* NULL allowed; never while one of its runs is on the C stack */
+SL_DEFINE_AUTO(vm);
+
+void *vm_user(struct lua_State *L);
+struct vm *vm_of(struct lua_State *L);
+struct lua_State *vm_main(struct vm *vm);
+const char *vm_plugin_name(const struct vm *vm);
+
+/* Registers `source_fn` under require("name") for this VM: it must leave one value. */
+void vm_provide_module(struct lua_State *L, const char *name, int (*open)(struct lua_State *));
+
+/* Text only, unless is_trusted_bytecode (made by our own sluice-check, from the snapshot).
+ * Leaves the chunk as a function on vm_main()'s stack with the sandbox environment.  chunk
+ * name: "handler.lua".  0, or -EINVAL with why (file, line, text). */
+int vm_load(struct vm *vm, struct str code, const char *chunk_name, bool is_trusted_bytecode,
+		struct why *why);
+
+enum vm_status {
+	VM_OK,        /* returned; results on the coroutine's stack */
+	VM_YIELDED,   /* a PDK function parked it (vm_yield); vm_resume() later */
+	VM_ERROR,     /* Lua error; text in why */
+	VM_CPU,       /* over the CPU budget: the coroutine is gone */
+	VM_MEMORY,    /* over the soft memory cap: the coroutine is gone; VM is to be replaced */
+	VM_DISCARDED, /* tier 2 or hard cap: the whole VM is gone; only vm_free() may follow */
+};
+
+/* "cpu", "memory", "discarded", … for logs. */
+const char *vm_status_name(enum vm_status status);
+
+/* One run in a pooled coroutine. */
+struct vm_run;
+
+/* Takes a pooled coroutine; push function and arguments on vm_run_state(), then
+ * vm_start(n_args). NULL = out of memory. */
+struct vm_run *vm_run_new(struct vm *vm);
+struct lua_State *vm_run_state(struct vm_run *run);
+enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why);
+/* After VM_YIELDED: the n_results values on vm_run_state() become the parked call's results. */
+enum vm_status vm_resume(struct vm_run *run, int n_results, struct why *why);
+/* Back to the pool (or dropped, if it was killed or is parked). */
+void vm_run_free(struct vm_run *run);
+
+/* For a PDK C function: `return vm_yield(L);` parks the run with VM_YIELDED. */
+int vm_yield(struct lua_State *L);
+
+/* PDK C code that must not be cut by the tier-2 discard (it holds malloc'd memory or touches
+ * host structures) brackets itself.  Nestable, cheap (a counter). */
+void vm_host_enter(struct lua_State *L);
+void vm_host_leave(struct lua_State *L);
+/* True once a kill is pending: long loops in C check it and return early. */
+bool vm_is_killed(struct lua_State *L);
+
+/* Uncatchable end of the running coroutine, decided by host code (exit()): the run ends
+ * with VM_OK and vm_was_ended() true.  For a PDK C function: `return vm_end(L);` */
+int vm_end(struct lua_State *L);
+bool vm_was_ended(const struct vm_run *run);
+
+uint64_t vm_memory_bytes(const struct vm *vm); /* live, exact */
+uint64_t vm_memory_peak_bytes(const struct vm *vm);
+uint64_t vm_cpu_ns(const struct vm *vm); /* spent in runs so far */
+uint64_t vm_trips(const struct vm *vm);  /* budget kills so far */
+bool vm_is_spoiled(const struct vm *vm); /* replace it at the next quiet point */
+
+/* text → bytecode with line numbers, compiled before any plugin code ran in the process
+ * state used (a throw-away VM).  In *ret (malloc'd, caller frees).  -EINVAL with why. */
+int vm_compile(struct str source, const char *chunk_name, char **ret, size_t *ret_n,
+		struct why *why);
+
+/* Folder and version of the LuaJIT build, for keying bytecode: "LuaJIT 2.1… gc64 x64". */
+const char *vm_library_id(void);

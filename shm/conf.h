@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The node configuration `sluice.yaml`: read by sluiced, sluice-control and sluicectl;
+ * handed to children on a memfd, so that only the first process reads the file.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "shm/conf_table.h"
+
+/* STRING, LIST → const char *, UINT → uint32_t, SIZE → uint64_t, BOOL → bool */
+#define CONF_STRING const char *
+#define CONF_LIST const char *
+#define CONF_UINT uint32_t
+#define CONF_SIZE uint64_t
+#define CONF_BOOL bool
+
+struct conf {
+#define X(name, type, def, help) CONF_##type name;
+	CONF_TABLE(X)
+#undef X
+};
+
+/* Defaults, then the file (NULL = none), then SLUICE_<KEY>.  In YAML, `plugin_limits:` with
+ * cpu_ms, memory_mb, log_lines, source_kb below it is the same as plugin_limits_cpu_ms ….
+ * An unknown key, a wrong type, a value out of range: -EINVAL, why has file, line, and the
+ * nearest known key.  Every value is checked (roles, levels, addresses, numbers with units
+ * k/m/g for SIZE). */
+int conf_load(struct conf **ret, const char *file, struct why *why);
+void conf_free(struct conf *c);
+SL_DEFINE_AUTO(conf);
+
+/* A sealed memfd with every value / the same back. */
+int conf_to_fd(const struct conf *c, struct why *why);
+int conf_from_fd(struct conf **ret, int fd, struct why *why);
+
+/* Every key with default, environment name and help, as a YAML file of comments. */
+void conf_print_help(FILE *out);
+
+/* Members of a LIST: *at walks; false at the end. `off` and "" are empty lists. */
+bool conf_list_next(const char **at, struct str *ret);
+
+struct conf_address {
+	char host[64]; /* numeric, without brackets */
+	uint16_t port;
+	bool is_v6, is_tls;
+};
+/* "127.0.0.1:8000", "[::]:8000", "8000" (any v4 address); -EINVAL with why. */
+int conf_parse_address(struct str text, struct conf_address *ret, struct why *why);
+
+/* workers: auto resolved: usable CPUs, 1 … BOARD_SLOTS_MAX. */
+uint32_t conf_workers(const struct conf *c);
+
+/* "<prefix>/<name>" malloc'd. */
+char *conf_path(const struct conf *c, const char *name);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The snapshot, writing side: sluiced only (a worker must not link this).  One
+ * snap_txn = one LMDB transaction = one generation.  Synchronous commits: power loss
+ * leaves the previous or the new generation.  Indexes (names, routes, instances) are
+ * kept here, so that what is committed is consistent by construction.
+ */
+#pragma once
+
+#include "shm/snapshot.h"
+
+struct snapshot_writer;
+struct snap_txn;
+
+#define SNAP_E_FULL 4 /* map or disk full; the previous generation serves on */
+
+/* Creates dir and environment where absent (files group-readable by gid, lock file
+ * group-writable; gid (gid_t)-1 = leave), migrates older formats, verifies digest and blobs
+ * (a corrupt file is moved aside to snapshot.corrupt-N and reported by SNAP_E_CORRUPT with
+ * *ret valid and empty).  0, SNAP_E_FORMAT (refused), -errno. */
+int snapshot_writer_open(
+		struct snapshot_writer **ret, const char *dir, unsigned gid, struct why *why);
+void snapshot_writer_free(struct snapshot_writer *w);
+SL_DEFINE_AUTO(snapshot_writer);
+
+/* The master's own view of the environment it writes (the same env, never a second open). */
+int snapshot_writer_view(struct snapshot_writer *w, struct snap_view **ret, struct why *why);
+/* Clears slots of dead readers: on every SIGCHLD and every 10 s.  Returns how many. */
+int snapshot_reader_check(struct snapshot_writer *w);
+/* Blob present already? */
+bool snapshot_has_blob(struct snapshot_writer *w, const uint8_t sha256[32]);
+/* Stores blobs ahead of their generation (own transaction).  0, SNAP_E_FULL, -errno;
+ * -EBADMSG when bytes do not hash to sha256. */
+int snapshot_put_blob(struct snapshot_writer *w, const uint8_t sha256[32], struct str bytes,
+		struct why *why);
+
+int snap_txn_begin(struct snapshot_writer *w, struct snap_txn **ret, struct why *why);
+/* Removes every record and index (full Update): what is put afterwards is all there is. */
+int snap_txn_clear(struct snap_txn *t, struct why *why);
+/* record: serialized sluice.record message of that kind; version as control counts.
+ * -EINVAL when it does not parse. */
+int snap_txn_put(struct snap_txn *t, uint32_t kind, struct str id, uint64_t version,
+		struct str record, struct why *why);
+int snap_txn_delete(struct snap_txn *t, uint32_t kind, struct str id, struct why *why);
+/* A refused PLUGIN_CODE: remembered until a put or delete of that id. */
+int snap_txn_refuse(struct snap_txn *t, uint32_t kind, struct str id,
+		const struct snap_refusal *refusal, struct why *why);
+/* Read what the transaction would commit. */
+struct str snap_txn_get(struct snap_txn *t, uint32_t kind, struct str id, uint64_t *ret_version);
+/* Drops blobs that no record refers to, stamps epoch, generation, digest, commits. */
+int snap_txn_commit(struct snap_txn *t, struct str epoch, uint64_t generation, struct str digest,
+		struct why *why);
+void snap_txn_free(struct snap_txn *t); /* abort, if not committed */
+SL_DEFINE_AUTO(snap_txn);
