@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+# ngx.* and the modules plugins may require: plugin/libngx.a
