@@ -1,1 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
+# Every fuzz target: `make fuzz-targets` in a build configured with --enable-fuzz.
+.PHONY: fuzz-targets
+fuzz-targets: $(noinst_PROGRAMS)

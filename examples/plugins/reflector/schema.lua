@@ -1,0 +1,7 @@
+-- `reflector` has nothing to set.
+return {
+  name = "reflector",
+  fields = {
+    { config = { type = "record", fields = {} } },
+  },
+}
