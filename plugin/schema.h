@@ -7,6 +7,9 @@
  *
  * JSON form: {"name":s,"fields":[{"<field>":{"type":…,attributes…}},…],
  *             "entity_checks":[{"<check>":{…}},…],"shorthand_fields":[…]}
+ * A type made from a typedef (kong.db.schema.typedefs) carries the typedef's plain attributes
+ * and, where its check is more than those (host, path, ip, sni, …), "typedef":"<its name>":
+ * {"type":"string","typedef":"host"}.  schema_process() runs that check after the validators.
  */
 #pragma once
 
