@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/check.h"
 #include "base/str.h"
 #include "plugin/headers.h"
 #include "plugin/phase.h"
