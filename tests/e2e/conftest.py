@@ -1,0 +1,60 @@
+"""Fixtures: every test gets processes of its own, and none outlive it."""
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from node import BUILD, Node  # noqa: E402
+from origin import Origin  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes many seconds; left out of the sanitizer run")
+
+
+def pytest_sessionstart(session):
+    if not (BUILD / "master/sluiced").exists():
+        pytest.exit(f"{BUILD}/master/sluiced is not built: tools/build", returncode=3)
+
+
+@pytest.fixture
+def make_node(tmp_path, request):
+    """make_node(key=value …): a node that is not started yet."""
+    nodes = []
+
+    def make(name=None, **conf):
+        node = Node(tmp_path / (name or f"node{len(nodes)}"), **conf)
+        nodes.append(node)
+        return node
+
+    yield make
+    for node in nodes:
+        node.clean_up()
+        log = node.log()
+        if "ERROR: AddressSanitizer" in log or "runtime error:" in log or "check failed" in log:
+            at = min(log.find(w) for w in ("ERROR: AddressSanitizer", "runtime error:", "check failed") if w in log)
+            pytest.fail("a process of the node crashed:\n" + log[max(0, at - 300):at + 5000])
+        if hasattr(request.node, "failed_call") and request.node.failed_call:
+            print(f"--- log of {node.directory.name}\n" + log[-6000:])
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.failed_call = outcome.get_result().failed
+
+
+@pytest.fixture
+def node(make_node):
+    """A started node in traditional mode."""
+    return make_node().start()
+
+
+@pytest.fixture
+def origin():
+    o = Origin()
+    yield o
+    o.close()
