@@ -1,1 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
+# The control stream: messages (generated), gRPC on nghttp2 + libevent, client and server.
+EXTRA_DIST += stream/sluice.proto
+
+noinst_LIBRARIES += stream/libstream.a stream/libstreampb.a
+stream_libstream_a_SOURCES = \
+	stream/client.h \
+	stream/digest.c stream/digest.h \
+	stream/server.h
+stream_libstream_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(NGHTTP2_CFLAGS) $(OPENSSL_CFLAGS) \
+	$(PROTOBUF_C_CFLAGS)
+
+nodist_stream_libstreampb_a_SOURCES = stream/sluice.pb-c.c stream/sluice.pb-c.h
+stream_libstreampb_a_SOURCES =
+stream_libstreampb_a_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) -w
+
+LIBSTREAM = stream/libstream.a stream/libstreampb.a
+STREAM_LIBS = $(EVENT_OPENSSL_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(NGHTTP2_LIBS) \
+	$(OPENSSL_LIBS) $(PROTOBUF_C_LIBS)
+
+BUILT_SOURCES += stream/sluice.pb-c.h
+CLEANFILES += stream/sluice.pb-c.c stream/sluice.pb-c.h
+
+stream/sluice.pb-c.c: $(top_srcdir)/stream/sluice.proto
+	$(AM_V_GEN)$(MKDIR_P) stream && \
+	$(PROTOC_C) -I$(top_srcdir) --c_out=. $(top_srcdir)/stream/sluice.proto
+stream/sluice.pb-c.h: stream/sluice.pb-c.c
+
+check_PROGRAMS += tests/unit/test_stream_digest
+tests_unit_test_stream_digest_SOURCES = tests/unit/test_stream_digest.c
+tests_unit_test_stream_digest_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stream_digest_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(UNIT_LIBS)
