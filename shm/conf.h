@@ -22,14 +22,14 @@
 #define CONF_BOOL bool
 
 struct conf {
-#define X(name, type, def, help) CONF_##type name;
+#define X(name, type, def, rule, help) CONF_##type name;
 	CONF_TABLE(X)
 #undef X
 };
 
 /* Defaults, then the file (NULL = none), then SLUICE_<KEY>.  In YAML, `plugin_limits:` with
  * cpu_ms, memory_mb, log_lines, source_kb below it is the same as plugin_limits_cpu_ms ….
- * An unknown key, a wrong type, a value out of range: -EINVAL, why has file, line, and the
+ * Relative paths are made absolute.  An unknown key, a wrong type, a value out of range: -EINVAL, why has file, line, and the
  * nearest known key.  Every value is checked (roles, levels, addresses, numbers with units
  * k/m/g for SIZE). */
 int conf_load(struct conf **ret, const char *file, struct why *why);
@@ -51,11 +51,13 @@ struct conf_address {
 	uint16_t port;
 	bool is_v6, is_tls;
 };
-/* "127.0.0.1:8000", "[::]:8000", "8000" (any v4 address); -EINVAL with why. */
+/* "127.0.0.1:8000", "[::]:8000", "8000" (any v4 address), each with " ssl" behind it for TLS;
+ * -EINVAL with why. */
 int conf_parse_address(struct str text, struct conf_address *ret, struct why *why);
 
-/* workers: auto resolved: usable CPUs, 1 … BOARD_SLOTS_MAX. */
+#define CONF_WORKERS_MAX 64 /* BOARD_SLOTS_MAX */
+/* workers: auto resolved: usable CPUs, 1 … CONF_WORKERS_MAX. */
 uint32_t conf_workers(const struct conf *c);
 
-/* "<prefix>/<name>" malloc'd. */
+/* "<prefix>/<name>" malloc'd; NULL = out of memory. */
 char *conf_path(const struct conf *c, const char *name);

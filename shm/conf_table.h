@@ -3,62 +3,64 @@
  * The node configuration, declared once: struct field, file key, environment override
  * (SLUICE_<KEY>), default, and the help that `sluiced --help-config` prints.
  *
- * X(field, type, default, help)   type: STRING | BOOL | UINT | SIZE | LIST | ENUM(…) | MAP
+ * X(field, type, default, rule, help)   type: STRING | BOOL | UINT | SIZE | LIST
+ *   rule (shm/conf_rule.h): ANY | FILLED | ONE_OF("words") | RANGE(min, max) | PATH | PREFIX |
+ *   LISTEN | PEERS | SERVERS | NETS | LABELS | WORKERS
  * names as in kong.conf where the concept is the same.
  */
 #pragma once
 
 /* clang-format off */
 #define CONF_TABLE(X) \
-	X(role, STRING, "traditional", "What this node is: traditional (control and data plane in one), control_plane, or data_plane.") \
-	X(database, STRING, "lmdb", "Where entities live: lmdb (a store below prefix, Admin API writes on) or off (a declarative file).") \
-	X(declarative_config, STRING, "", "With database: off, the YAML or JSON file of entities loaded at start and on SIGHUP.") \
-	X(prefix, STRING, "/var/lib/sluice", "State directory: everything the node writes is below it.") \
-	X(proxy_listen, LIST, "0.0.0.0:8000", "Addresses that take client traffic, comma-separated: address:port, [v6]:port. off = none.") \
-	X(admin_listen, LIST, "127.0.0.1:8001", "Addresses of the Admin API; off = none.") \
-	X(status_listen, LIST, "127.0.0.1:8007", "Addresses of the status API and /metrics; off = none.") \
-	X(cluster_listen, LIST, "0.0.0.0:8005", "role control_plane: addresses data planes connect to; off = none.") \
-	X(cluster_control_plane, LIST, "127.0.0.1:8005", "role data_plane: control planes to connect to, tried in turn.") \
-	X(cluster_cert, STRING, "", "PEM certificate this node shows on the control stream (both sides).") \
-	X(cluster_cert_key, STRING, "", "PEM private key of cluster_cert.") \
-	X(cluster_ca_cert, STRING, "", "PEM certificates that the other side's certificate must descend from.") \
-	X(cluster_server_name, STRING, "", "Name that the control plane's certificate must carry; empty: the host of the address.") \
-	X(cluster_max_payload, SIZE, "16777216", "Bytes of one message on the control stream.") \
-	X(node_labels, LIST, "", "Labels this data plane tells the control plane: name=value, comma-separated.") \
-	X(workers, STRING, "auto", "Worker processes: a number, or auto = one per usable CPU.") \
-	X(worker_user, STRING, "nobody", "User the workers and checks run as when the master is root.") \
-	X(untrusted_lua, STRING, "strict", "Sandbox of streamed plugins: strict, lax, or off (load none).") \
-	X(custom_plugin_streaming_enabled, BOOL, "on", "Accept and run streamed plugins.") \
-	X(log_level, STRING, "notice", "debug, info, notice, warn, err, crit, alert, emerg.") \
-	X(plugin_limits_cpu_ms, UINT, "10", "CPU milliseconds one phase of one plugin may use per request.") \
-	X(plugin_limits_memory_mb, UINT, "64", "Live megabytes one plugin may hold per worker.") \
-	X(plugin_limits_log_lines, UINT, "100", "Log lines one phase may write per request; 0 = no limit.") \
-	X(plugin_limits_source_kb, UINT, "1024", "Kilobytes of one handler or schema source.") \
-	X(plugin_check_deadline_ms, UINT, "5000", "How long sluice-check may take for one verdict.") \
-	X(client_header_timeout_ms, UINT, "60000", "How long a client may take to send a request's header section.") \
-	X(client_body_timeout_ms, UINT, "60000", "How long between two reads of a request body.") \
-	X(send_timeout_ms, UINT, "60000", "How long between two writes of a response.") \
-	X(keepalive_timeout_ms, UINT, "75000", "How long an idle client connection is kept.") \
-	X(keepalive_requests, UINT, "100000", "Requests on one client connection before it is closed.") \
-	X(request_line_max, SIZE, "8192", "Bytes of a request line; longer is answered 414.") \
-	X(header_max, SIZE, "32768", "Bytes of a request's header section; more is answered 431.") \
-	X(header_count_max, UINT, "200", "Fields of a request's header section; more is answered 431.") \
-	X(client_max_body_size, SIZE, "0", "Bytes of a request body; more is answered 413. 0 = no limit.") \
-	X(client_body_buffer_size, SIZE, "8388608", "Bytes of a body that a plugin may hold whole; and of a buffered response.") \
-	X(connections_max, UINT, "16384", "Client connections per worker; above it new ones are answered 503.") \
-	X(upstream_keepalive_pool_size, UINT, "512", "Idle connections kept per worker to all services.") \
-	X(upstream_keepalive_max_requests, UINT, "10000", "Requests on one pooled connection.") \
-	X(upstream_keepalive_idle_timeout_ms, UINT, "60000", "How long an idle pooled connection is kept.") \
-	X(dns_resolver, LIST, "", "Name servers; empty: /etc/resolv.conf.") \
-	X(dns_hostsfile, STRING, "/etc/hosts", "Hosts file read at start.") \
-	X(dns_timeout_ms, UINT, "2000", "How long a look-up may take.") \
-	X(dns_stale_ttl_ms, UINT, "10000", "How long an expired answer serves while a new look-up runs or fails.") \
-	X(trusted_ips, LIST, "", "Addresses and CIDRs whose X-Forwarded-* headers are believed.") \
-	X(real_ip_header, STRING, "X-Real-IP", "Header with the client address, from trusted_ips.") \
-	X(real_ip_recursive, BOOL, "off", "Walk X-Forwarded-For past every trusted address.") \
-	X(headers, LIST, "server_tokens,latency_tokens,X-Kong-Request-Id", "Headers added to responses; off = none. Also X-Kong-Upstream-Status.") \
-	X(headers_upstream, LIST, "X-Kong-Request-Id", "Headers added to requests to services; off = none.") \
-	X(allow_debug_header, BOOL, "off", "Answer Kong-Debug: 1 with the matched route and service.") \
-	X(shutdown_timeout_ms, UINT, "30000", "How long a stopping worker may finish its requests.") \
-	X(worker_hang_ms, UINT, "10000", "A worker whose heartbeat is older is killed and replaced.")
+	X(role, STRING, "traditional", ONE_OF("traditional control_plane data_plane"), "What this node is: traditional (control and data plane in one), control_plane, or data_plane.") \
+	X(database, STRING, "lmdb", ONE_OF("lmdb off"), "Where entities live: lmdb (a store below prefix, Admin API writes on) or off (a declarative file).") \
+	X(declarative_config, STRING, "", PATH, "With database: off, the YAML or JSON file of entities loaded at start and on SIGHUP.") \
+	X(prefix, STRING, "/var/lib/sluice", PREFIX, "State directory: everything the node writes is below it.") \
+	X(proxy_listen, LIST, "0.0.0.0:8000", LISTEN, "Addresses that take client traffic, comma-separated: address:port, [v6]:port. off = none.") \
+	X(admin_listen, LIST, "127.0.0.1:8001", LISTEN, "Addresses of the Admin API; off = none.") \
+	X(status_listen, LIST, "127.0.0.1:8007", LISTEN, "Addresses of the status API and /metrics; off = none.") \
+	X(cluster_listen, LIST, "0.0.0.0:8005", LISTEN, "role control_plane: addresses data planes connect to; off = none.") \
+	X(cluster_control_plane, LIST, "127.0.0.1:8005", PEERS, "role data_plane: control planes to connect to, tried in turn.") \
+	X(cluster_cert, STRING, "", PATH, "PEM certificate this node shows on the control stream (both sides).") \
+	X(cluster_cert_key, STRING, "", PATH, "PEM private key of cluster_cert.") \
+	X(cluster_ca_cert, STRING, "", PATH, "PEM certificates that the other side's certificate must descend from.") \
+	X(cluster_server_name, STRING, "", ANY, "Name that the control plane's certificate must carry; empty: the host of the address.") \
+	X(cluster_max_payload, SIZE, "16777216", RANGE(65536, 1073741824), "Bytes of one message on the control stream.") \
+	X(node_labels, LIST, "", LABELS, "Labels this data plane tells the control plane: name=value, comma-separated.") \
+	X(workers, STRING, "auto", WORKERS, "Worker processes: a number, or auto = one per usable CPU.") \
+	X(worker_user, STRING, "nobody", FILLED, "User the workers and checks run as when the master is root.") \
+	X(untrusted_lua, STRING, "strict", ONE_OF("strict lax off"), "Sandbox of streamed plugins: strict, lax, or off (load none).") \
+	X(custom_plugin_streaming_enabled, BOOL, "on", ANY, "Accept and run streamed plugins.") \
+	X(log_level, STRING, "notice", ONE_OF("debug info notice warn err error crit alert emerg"), "debug, info, notice, warn, err, crit, alert, emerg.") \
+	X(plugin_limits_cpu_ms, UINT, "10", RANGE(1, 60000), "CPU milliseconds one phase of one plugin may use per request.") \
+	X(plugin_limits_memory_mb, UINT, "64", RANGE(1, 4096), "Live megabytes one plugin may hold per worker.") \
+	X(plugin_limits_log_lines, UINT, "100", RANGE(0, 1000000), "Log lines one phase may write per request; 0 = no limit.") \
+	X(plugin_limits_source_kb, UINT, "1024", RANGE(1, 65536), "Kilobytes of one handler or schema source.") \
+	X(plugin_check_deadline_ms, UINT, "5000", RANGE(10, 600000), "How long sluice-check may take for one verdict.") \
+	X(client_header_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long a client may take to send a request's header section.") \
+	X(client_body_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long between two reads of a request body.") \
+	X(send_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long between two writes of a response.") \
+	X(keepalive_timeout_ms, UINT, "75000", RANGE(1, 86400000), "How long an idle client connection is kept.") \
+	X(keepalive_requests, UINT, "100000", RANGE(1, 4294967295), "Requests on one client connection before it is closed.") \
+	X(request_line_max, SIZE, "8192", RANGE(256, 1048576), "Bytes of a request line; longer is answered 414.") \
+	X(header_max, SIZE, "32768", RANGE(1024, 16777216), "Bytes of a request's header section; more is answered 431.") \
+	X(header_count_max, UINT, "200", RANGE(8, 100000), "Fields of a request's header section; more is answered 431.") \
+	X(client_max_body_size, SIZE, "0", RANGE(0, 1099511627776), "Bytes of a request body; more is answered 413. 0 = no limit.") \
+	X(client_body_buffer_size, SIZE, "8388608", RANGE(4096, 4294967296), "Bytes of a body that a plugin may hold whole; and of a buffered response.") \
+	X(connections_max, UINT, "16384", RANGE(1, 1000000), "Client connections per worker; above it new ones are answered 503.") \
+	X(upstream_keepalive_pool_size, UINT, "512", RANGE(0, 1000000), "Idle connections kept per worker to all services.") \
+	X(upstream_keepalive_max_requests, UINT, "10000", RANGE(0, 4294967295), "Requests on one pooled connection.") \
+	X(upstream_keepalive_idle_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long an idle pooled connection is kept.") \
+	X(dns_resolver, LIST, "", SERVERS, "Name servers; empty: /etc/resolv.conf.") \
+	X(dns_hostsfile, STRING, "/etc/hosts", PATH, "Hosts file read at start.") \
+	X(dns_timeout_ms, UINT, "2000", RANGE(1, 86400000), "How long a look-up may take.") \
+	X(dns_stale_ttl_ms, UINT, "10000", RANGE(0, 86400000), "How long an expired answer serves while a new look-up runs or fails.") \
+	X(trusted_ips, LIST, "", NETS, "Addresses and CIDRs whose X-Forwarded-* headers are believed.") \
+	X(real_ip_header, STRING, "X-Real-IP", FILLED, "Header with the client address, from trusted_ips.") \
+	X(real_ip_recursive, BOOL, "off", ANY, "Walk X-Forwarded-For past every trusted address.") \
+	X(headers, LIST, "server_tokens,latency_tokens,X-Kong-Request-Id", ONE_OF("server_tokens latency_tokens X-Kong-Proxy-Latency X-Kong-Upstream-Latency X-Kong-Response-Latency X-Kong-Upstream-Status X-Kong-Request-Id Server Via off"), "Headers added to responses; off = none. Also X-Kong-Upstream-Status.") \
+	X(headers_upstream, LIST, "X-Kong-Request-Id", ONE_OF("X-Kong-Request-Id off"), "Headers added to requests to services; off = none.") \
+	X(allow_debug_header, BOOL, "off", ANY, "Answer Kong-Debug: 1 with the matched route and service.") \
+	X(shutdown_timeout_ms, UINT, "30000", RANGE(0, 86400000), "How long a stopping worker may finish its requests.") \
+	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.")
 /* clang-format on */

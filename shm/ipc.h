@@ -50,7 +50,7 @@ void ipc_put_u8(struct ipc_out *out, uint8_t v);
 void ipc_put_u32(struct ipc_out *out, uint32_t v);
 void ipc_put_u64(struct ipc_out *out, uint64_t v);
 void ipc_put_str(struct ipc_out *out, struct str s); /* u32 length, bytes */
-/* 0, IPC_E_AGAIN, IPC_E_CLOSED, -EMSGSIZE, -errno. */
+/* Never blocks.  0, IPC_E_AGAIN, IPC_E_CLOSED, -EMSGSIZE (the fields did not fit), -errno. */
 int ipc_send(int fd, const struct ipc_out *out);
 
 struct ipc_in {
@@ -59,7 +59,7 @@ struct ipc_in {
 	enum ipc_type type;
 	bool is_short;
 };
-/* One message.  0, IPC_E_AGAIN, IPC_E_CLOSED, IPC_E_MALFORMED, -errno. */
+/* One message, without blocking.  0, IPC_E_AGAIN, IPC_E_CLOSED, IPC_E_MALFORMED, -errno. */
 int ipc_recv(int fd, struct ipc_in *in);
 uint8_t ipc_get_u8(struct ipc_in *in);
 uint32_t ipc_get_u32(struct ipc_in *in);
@@ -67,6 +67,11 @@ uint64_t ipc_get_u64(struct ipc_in *in);
 struct str ipc_get_str(struct ipc_in *in); /* points into in */
 /* True when every field was there and nothing is left. */
 bool ipc_done(const struct ipc_in *in);
+
+/* "READY", for logs; "?" for anything else. */
+const char *ipc_type_name(enum ipc_type type);
+/* SOCK_SEQPACKET, CLOEXEC, non-blocking: ret[0] stays, ret[1] is for the child.  -errno. */
+int ipc_pair(int ret[2]);
 
 /* What a worker inherits: fixed numbers, checked by the child before anything else. */
 /* X(constant, fd, what) */

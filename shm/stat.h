@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -87,5 +88,9 @@ struct stat_row {
 const struct stat_row *stat_rows(size_t *ret_n);
 /* Field i of a worker. */
 uint64_t stat_read(const struct stat_worker *w, size_t row);
+/* Field i summed over every slot. */
+uint64_t stat_total(const struct stat_area *a, size_t row);
 /* "sluice_worker_<name>{worker=\"N\"} v" with HELP and TYPE for slots [0, n_slots). */
 void stat_prometheus(const struct stat_area *a, uint32_t n_slots, struct buf *out);
+/* [{"worker":0,"connections_accepted":1,…},…] for the same slots. */
+void stat_json(const struct stat_area *a, uint32_t n_slots, struct buf *out);

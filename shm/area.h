@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A fixed-size piece of memory shared by the master and its workers: a memfd that
+ * nobody can shrink (so no reader gets SIGBUS), with magic and abi in its first bytes.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/why.h"
+
+/* What every shared struct starts with. */
+struct area_head {
+	uint32_t magic, abi;
+};
+
+/* Zeroed but for its head; *ret_fd is CLOEXEC.  0 or -errno with why. */
+int area_create(void **ret, int *ret_fd, const char *name, size_t size, struct area_head head,
+		struct why *why);
+/* Maps an inherited fd read-write, after checking size, seals and head.  -EBADF with why. */
+int area_map(void **ret, int fd, const char *name, size_t size, struct area_head head,
+		struct why *why);
+void area_unmap(void *p, size_t size);

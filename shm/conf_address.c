@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Values of the node configuration that programs take apart: lists, addresses, workers.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "shm/conf.h"
+
+bool conf_list_next(const char **at, struct str *ret)
+{
+	while (**at != '\0') {
+		size_t n = strcspn(*at, ",");
+		struct str member = str_trim((struct str){*at, n});
+
+		*at += n + ((*at)[n] == ',');
+		if (member.n == 0 || str_eq(member, STR("off")))
+			continue;
+		*ret = member;
+		return true;
+	}
+	return false;
+}
+
+/* "1.2.3.4:80" → host, port; "80" → "", port; "[::1]:80" likewise. */
+static bool address_split(struct str text, struct str *ret_host, struct str *ret_port)
+{
+	ptrdiff_t at;
+
+	if (text.n != 0 && text.p[0] == '[') {
+		at = str_find_char(text, ']');
+		if (at < 0 || (size_t)at + 1 >= text.n || text.p[at + 1] != ':')
+			return false;
+		*ret_host = (struct str){text.p + 1, (size_t)at - 1};
+		*ret_port = str_from(text, (size_t)at + 2);
+		return true;
+	}
+	at = str_find_char(text, ':');
+	*ret_host = at < 0 ? STR("0.0.0.0") : str_head(text, (size_t)at);
+	*ret_port = at < 0 ? text : str_from(text, (size_t)at + 1);
+	return true;
+}
+
+static int address_refuse(struct str text, struct why *why)
+{
+	why_set(why, NULL, 0,
+			"\"%.*s\" is not address:port; write 127.0.0.1:8000, [::1]:8000 or 8000, "
+			"with \" ssl\" behind it for TLS",
+			(int)(text.n < 80 ? text.n : 80), text.p);
+	return -EINVAL;
+}
+
+int conf_parse_address(struct str text, struct conf_address *ret, struct why *why)
+{
+	struct conf_address a = {.is_tls = str_ends(text, STR(" ssl"))};
+	struct str rest = a.is_tls ? str_trim(str_head(text, text.n - 4)) : text;
+	struct str host, port;
+	unsigned char raw[16];
+	uint64_t number;
+
+	if (!address_split(rest, &host, &port) || host.n == 0 || host.n >= sizeof(a.host) ||
+			!str_to_u64(port, &number) || number < 1 || number > 65535)
+		return address_refuse(text, why);
+	memcpy(a.host, host.p, host.n);
+	a.is_v6 = rest.p[0] == '[';
+	a.port = (uint16_t)number;
+	if (strlen(a.host) != host.n || inet_pton(a.is_v6 ? AF_INET6 : AF_INET, a.host, raw) != 1)
+		return address_refuse(text, why);
+	*ret = a;
+	return 0;
+}
+
+uint32_t conf_workers(const struct conf *c)
+{
+	uint64_t n;
+	cpu_set_t cpus;
+
+	if (!str_to_u64(str_of(c->workers), &n)) {
+		CPU_ZERO(&cpus);
+		n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint64_t)CPU_COUNT(&cpus) : 1;
+	}
+	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : (uint32_t)n;
+}
+
+char *conf_path(const struct conf *c, const char *name)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s/%s", c->prefix, name) < 0 ? NULL : path;
+}
