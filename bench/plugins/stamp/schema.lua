@@ -1,0 +1,6 @@
+return {
+  name = "stamp",
+  fields = {
+    { config = { type = "record", fields = { { value = { type = "string", default = "bench" } } } } },
+  },
+}
