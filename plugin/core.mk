@@ -6,6 +6,8 @@ plugin_libplugin_a_SOURCES = \
 	plugin/headers.c plugin/headers.h \
 	plugin/phase.c plugin/phase.h \
 	plugin/status.h
+	plugin/pattern.c plugin/pattern.h \
+	plugin/phase.c plugin/phase.h
 
 LIBPLUGIN = plugin/libplugin.a
 
