@@ -4,10 +4,10 @@ noinst_LIBRARIES += plugin/libplugin.a
 plugin_libplugin_a_SOURCES = \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
 	plugin/headers.c plugin/headers.h \
+	plugin/pattern.c plugin/pattern.h \
+	plugin/pattern_class.c plugin/pattern_class.h \
 	plugin/phase.c plugin/phase.h \
 	plugin/status.h
-	plugin/pattern.c plugin/pattern.h \
-	plugin/phase.c plugin/phase.h
 
 LIBPLUGIN = plugin/libplugin.a
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/pattern.h"
 
+#include "plugin/pattern_class.h"
+
 #define ESCAPE '%'
 #define STEPS_MIN 200000U
 #define STEPS_PER_BYTE 10U
@@ -56,76 +58,6 @@ static bool take_step(struct pattern *p)
 	return p->error == NULL;
 }
 
-static bool is_upper(unsigned char c)
-{
-	return c >= 'A' && c <= 'Z';
-}
-
-static bool is_lower(unsigned char c)
-{
-	return c >= 'a' && c <= 'z';
-}
-
-static bool is_digit(unsigned char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_alnum(unsigned char c)
-{
-	return is_upper(c) || is_lower(c) || is_digit(c);
-}
-
-static bool is_graph(unsigned char c)
-{
-	return c > 32 && c < 127;
-}
-
-/* %a %c %d %g %l %p %s %u %w %x %z in the C locale; any other letter stands for itself. */
-static bool class_holds(unsigned char c, unsigned char class)
-{
-	bool in;
-
-	switch (class | 0x20) {
-	case 'a':
-		in = is_upper(c) || is_lower(c);
-		break;
-	case 'c':
-		in = c < 32 || c == 127;
-		break;
-	case 'd':
-		in = is_digit(c);
-		break;
-	case 'g':
-		in = is_graph(c);
-		break;
-	case 'l':
-		in = is_lower(c);
-		break;
-	case 'p':
-		in = is_graph(c) && !is_alnum(c);
-		break;
-	case 's':
-		in = c == ' ' || (c >= 9 && c <= 13);
-		break;
-	case 'u':
-		in = is_upper(c);
-		break;
-	case 'w':
-		in = is_alnum(c);
-		break;
-	case 'x':
-		in = is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-		break;
-	case 'z':
-		in = c == 0;
-		break;
-	default:
-		return class == c;
-	}
-	return is_upper(class) ? !in : in;
-}
-
 /* The offset behind the ']' of the set that opens at t, or FAIL. */
 static size_t set_end(struct pattern *p, size_t t)
 {
@@ -171,7 +103,7 @@ static bool set_holds(const struct pattern *p, unsigned char c, size_t t, size_t
 
 		if (m == ESCAPE) {
 			t++;
-			if (class_holds(c, text_at(p, t)))
+			if (pattern_class_holds(c, text_at(p, t)))
 				return wanted;
 		} else if (text_at(p, t + 1) == '-' && t + 2 < last) {
 			if (m <= c && c <= text_at(p, t + 2))
@@ -195,7 +127,7 @@ static bool item_holds(const struct pattern *p, size_t s, size_t t, size_t end)
 	case '.':
 		return true;
 	case ESCAPE:
-		return class_holds(c, text_at(p, t + 1));
+		return pattern_class_holds(c, text_at(p, t + 1));
 	case '[':
 		return set_holds(p, c, t, end - 1);
 	default:
@@ -343,7 +275,7 @@ static bool match_escape_item(struct pattern *p, size_t *s, size_t *t)
 			*s = FAIL;
 		return true;
 	}
-	if (is_digit(c)) {
+	if (pattern_class_is_digit(c)) {
 		*s = match_back_reference(p, *s, c);
 		*t += 2;
 		return true;
@@ -537,7 +469,7 @@ const char *pattern_check(struct str text)
 			if (text_at(&p, t + 2) != '[')
 				return E_FRONTIER;
 			t = set_end(&p, t + 2);
-		} else if (c == ESCAPE && is_digit(next)) {
+		} else if (c == ESCAPE && pattern_class_is_digit(next)) {
 			if (next == '0' || (unsigned)(next - '0') > n_captures)
 				return E_CAPTURE_INDEX;
 			t += 2;
