@@ -7,7 +7,8 @@ plugin_libplugin_a_SOURCES = \
 	plugin/pattern.c plugin/pattern.h \
 	plugin/pattern_class.c plugin/pattern_class.h \
 	plugin/phase.c plugin/phase.h \
-	plugin/status.h
+	plugin/status.h \
+	plugin/value.c plugin/value.h
 
 LIBPLUGIN = plugin/libplugin.a
 

@@ -151,7 +151,7 @@ void pdk_push_str(lua_State *L, struct str s);
 int pdk_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A copy in the request's arena; raises when that is exhausted. */
 struct str pdk_keep(lua_State *L, struct str s);
-/* printf into the request's arena; raises when that is exhausted. */
+/* printf of at most 255 bytes into the request's arena; raises when there is no room. */
 struct str pdk_keepf(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Raises "out of request memory" when r < 0: behind headers_*() and the like. */
 void pdk_check_room(lua_State *L, int r);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/pdk.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct pdk_host *pdk_host(lua_State *L)
+{
+	return vm_user(L);
+}
+
+struct exchange *pdk_exchange(lua_State *L)
+{
+	return pdk_host(L)->exchange;
+}
+
+static const struct {
+	uint32_t bit;
+	const char *name;
+} phase_rows[] = {
+#define X(id, bit, name) {(bit), (name)},
+		PDK_PHASE_TABLE(X)
+#undef X
+};
+
+static void phases_text(uint32_t phases, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < PDK_COUNT(phase_rows); i++)
+		if ((phases & phase_rows[i].bit) != 0 && n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n != 0 ? ", " : "",
+					phase_rows[i].name);
+}
+
+static int raise_phase(lua_State *L, const struct pdk_host *host, uint32_t phases)
+{
+	char names[256];
+
+	phases_text(phases, names, sizeof(names));
+	if (host->exchange == NULL)
+		return luaL_error(L, "no phase in ngx.ctx.KONG_PHASE, (need one of %s)", names);
+	return luaL_error(L, "function cannot be called in %s phase (only in: %s)",
+			phase_name(host->phase), names);
+}
+
+static bool phase_fits(const struct pdk_host *host, uint32_t phases)
+{
+	return phases == PDK_ANY ||
+	       (host->exchange != NULL && (phases & PHASE_BIT(host->phase)) != 0);
+}
+
+void pdk_check_phase(lua_State *L, uint32_t phases)
+{
+	const struct pdk_host *host = pdk_host(L);
+
+	if (!phase_fits(host, phases))
+		raise_phase(L, host, phases);
+}
+
+static int dispatch(lua_State *L)
+{
+	const struct pdk_function *row = lua_touserdata(L, lua_upvalueindex(1));
+	const struct pdk_host *host = pdk_host(L);
+
+	if (!phase_fits(host, row->phases))
+		return raise_phase(L, host, row->phases);
+	return row->call(L);
+}
+
+static void push_child(lua_State *L, const char *name, size_t n)
+{
+	lua_pushlstring(L, name, n);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, -3);
+	if (lua_istable(L, -1)) {
+		lua_replace(L, -3);
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 8);
+	lua_pushvalue(L, -1);
+	lua_insert(L, -4);
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+}
+
+void pdk_push_table(lua_State *L, int env_index, const char *path)
+{
+	lua_pushvalue(L, env_index);
+	while (*path != '\0') {
+		size_t n = strcspn(path, ".");
+
+		push_child(L, path, n);
+		path += n + (path[n] == '.');
+	}
+}
+
+/* The table at the top of L becomes callable. */
+static void make_callable(lua_State *L)
+{
+	lua_createtable(L, 0, 2);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "__call");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+}
+
+void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
+		size_t n)
+{
+	enum vm_level level = pdk_host(L)->level;
+
+	pdk_push_table(L, env_index, path);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].level == VM_LAX && level != VM_LAX)
+			continue;
+		lua_pushlightuserdata(L, (void *)(uintptr_t)&rows[i]);
+		lua_pushcclosure(L, dispatch, 1);
+		if (rows[i].name[0] == '\0')
+			make_callable(L);
+		else
+			lua_setfield(L, -2, rows[i].name);
+	}
+	lua_pop(L, 1);
+}
+
+bool pdk_may_wait(lua_State *L)
+{
+	const struct pdk_host *host = pdk_host(L);
+
+	return host->exchange != NULL && host->exchange->ops != NULL &&
+	       (PHASE_BIT(host->phase) & (PDK_PRE | PDK_RA)) != 0;
+}
+
+int pdk_wait(lua_State *L, const struct pdk_pending *pending)
+{
+	struct pdk_host *host = pdk_host(L);
+
+	host->pending = *pending;
+	host->is_parking = true;
+	return vm_yield(L);
+}
+
+struct str pdk_check_str(lua_State *L, int arg, const char *text)
+{
+	struct str s;
+
+	if (lua_type(L, arg) != LUA_TSTRING)
+		luaL_error(L, "%s", text);
+	s.p = lua_tolstring(L, arg, &s.n);
+	return s;
+}
+
+double pdk_check_number(lua_State *L, int arg, const char *text)
+{
+	if (lua_type(L, arg) != LUA_TNUMBER)
+		luaL_error(L, "%s", text);
+	return lua_tonumber(L, arg);
+}
+
+long pdk_opt_count(lua_State *L, int arg, const char *what, long absent, long min, long max)
+{
+	double d;
+
+	if (lua_isnoneornil(L, arg))
+		return absent;
+	if (lua_type(L, arg) != LUA_TNUMBER)
+		luaL_error(L, "%s must be a number", what);
+	d = lua_tonumber(L, arg);
+	/* Also true for NaN. */
+	if (!(d >= (double)min))
+		luaL_error(L, "%s must be >= %d", what, (int)min);
+	if (!(d <= (double)max))
+		luaL_error(L, "%s must be <= %d", what, (int)max);
+	return (long)d;
+}
+
+void pdk_push_str(lua_State *L, struct str s)
+{
+	if (s.p == NULL)
+		lua_pushnil(L);
+	else
+		lua_pushlstring(L, s.p, s.n);
+}
+
+int pdk_fail(lua_State *L, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	lua_pushnil(L);
+	lua_pushstring(L, text);
+	return 2;
+}
+
+void pdk_check_room(lua_State *L, int r)
+{
+	if (r < 0)
+		luaL_error(L, "out of request memory");
+}
+
+struct str pdk_keep(lua_State *L, struct str s)
+{
+	struct str kept;
+
+	vm_host_enter(L);
+	kept = arena_str(pdk_exchange(L)->arena, s);
+	vm_host_leave(L);
+	pdk_check_room(L, kept.p != NULL ? 0 : -1);
+	return kept;
+}
+
+struct str pdk_keepf(lua_State *L, const char *fmt, ...)
+{
+	char small[256];
+	va_list args;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(small, sizeof(small), fmt, args);
+	va_end(args);
+	if (n < 0 || (size_t)n >= sizeof(small))
+		luaL_error(L, "text too long");
+	return pdk_keep(L, (struct str){small, (size_t)n});
+}
