@@ -159,9 +159,9 @@ void value_push(lua_State *L, const struct value *v)
 /* What JSON → Lua needs to know beside the value. */
 enum null_means { NULL_IS_NULL, NULL_IS_ABSENT };
 
-static void push_json(lua_State *L, const json_t *json, enum null_means nulls);
+static void push_json(lua_State *L, json_t *json, enum null_means nulls);
 
-static void push_array(lua_State *L, const json_t *json, enum null_means nulls)
+static void push_array(lua_State *L, json_t *json, enum null_means nulls)
 {
 	size_t i, n = json_array_size(json);
 
@@ -174,13 +174,13 @@ static void push_array(lua_State *L, const json_t *json, enum null_means nulls)
 	lua_setmetatable(L, -2);
 }
 
-static void push_object(lua_State *L, const json_t *json, enum null_means nulls)
+static void push_object(lua_State *L, json_t *json, enum null_means nulls)
 {
-	void *at = json_object_iter((json_t *)json);
+	void *at = json_object_iter(json);
 
 	lua_createtable(L, 0, (int)json_object_size(json));
-	for (; at != NULL; at = json_object_iter_next((json_t *)json, at)) {
-		const json_t *item = json_object_iter_value(at);
+	for (; at != NULL; at = json_object_iter_next(json, at)) {
+		json_t *item = json_object_iter_value(at);
 
 		if (json_is_null(item) && nulls == NULL_IS_ABSENT)
 			continue;
@@ -190,7 +190,7 @@ static void push_object(lua_State *L, const json_t *json, enum null_means nulls)
 	}
 }
 
-static void push_json(lua_State *L, const json_t *json, enum null_means nulls)
+static void push_json(lua_State *L, json_t *json, enum null_means nulls)
 {
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
@@ -217,7 +217,7 @@ static void push_json(lua_State *L, const json_t *json, enum null_means nulls)
 }
 
 /* False past VALUE_DEPTH_MAX levels. */
-static bool is_shallow(const json_t *json, int depth)
+static bool is_shallow(json_t *json, int depth)
 {
 	const char *key;
 	json_t *item;
@@ -230,13 +230,13 @@ static bool is_shallow(const json_t *json, int depth)
 	json_array_foreach (json, i, item)
 		if (!is_shallow(item, depth + 1))
 			return false;
-	json_object_foreach ((json_t *)json, key, item)
+	json_object_foreach (json, key, item)
 		if (!is_shallow(item, depth + 1))
 			return false;
 	return true;
 }
 
-bool value_push_json(lua_State *L, const json_t *json)
+bool value_push_json(lua_State *L, json_t *json)
 {
 	if (!is_shallow(json, 0))
 		return false;
@@ -254,7 +254,7 @@ bool value_push_json_text(lua_State *L, struct str text)
 }
 
 /* The table of a set at the top of L gets a metatable that knows its members. */
-static void mark_set(lua_State *L, const json_t *set)
+static void mark_set(lua_State *L, json_t *set)
 {
 	size_t i;
 	json_t *item;
@@ -271,17 +271,17 @@ static void mark_set(lua_State *L, const json_t *set)
 }
 
 /* Marks the sets among the fields of a record whose table is at the top of L. */
-static void mark_record(lua_State *L, const json_t *record, const json_t *schema)
+static void mark_record(lua_State *L, json_t *record, json_t *schema)
 {
-	const json_t *fields = json_object_get(schema, "fields");
+	json_t *fields = json_object_get(schema, "fields");
 	size_t i;
 	json_t *row;
 
 	json_array_foreach (fields, i, row) {
 		void *at = json_object_iter(row);
 		const char *name = at != NULL ? json_object_iter_key(at) : NULL;
-		const json_t *field = at != NULL ? json_object_iter_value(at) : NULL;
-		const json_t *item = name != NULL ? json_object_get(record, name) : NULL;
+		json_t *field = at != NULL ? json_object_iter_value(at) : NULL;
+		json_t *item = name != NULL ? json_object_get(record, name) : NULL;
 		const char *type = json_string_value(json_object_get(field, "type"));
 
 		if (item == NULL || type == NULL)
@@ -297,13 +297,13 @@ static void mark_record(lua_State *L, const json_t *record, const json_t *schema
 }
 
 /* The field "config" of a plugin's schema. */
-static const json_t *config_field(const json_t *schema)
+static json_t *config_field(json_t *schema)
 {
 	size_t i;
 	json_t *row;
 
 	json_array_foreach (json_object_get(schema, "fields"), i, row) {
-		const json_t *field = json_object_get(row, "config");
+		json_t *field = json_object_get(row, "config");
 
 		if (field != NULL)
 			return field;
@@ -311,9 +311,9 @@ static const json_t *config_field(const json_t *schema)
 	return NULL;
 }
 
-void value_push_config(lua_State *L, const json_t *config, const json_t *schema)
+void value_push_config(lua_State *L, json_t *config, json_t *schema)
 {
-	const json_t *field = config_field(schema);
+	json_t *field = config_field(schema);
 
 	if (!json_is_object(config) || !is_shallow(config, 0)) {
 		lua_createtable(L, 0, 0);

@@ -24,13 +24,13 @@ void value_push(lua_State *L, const struct value *v);
 
 /* JSON null → the null lightuserdata; arrays get VALUE_ARRAY_MT.  Deeper than
  * VALUE_DEPTH_MAX: false, nothing pushed. */
-bool value_push_json(lua_State *L, const json_t *json);
+bool value_push_json(lua_State *L, json_t *json);
 /* Parses and pushes; false (nothing pushed) when it is not JSON, or too deep. */
 bool value_push_json_text(lua_State *L, struct str text);
 
 /* A plugin's config: JSON null → absent; a field the schema calls a set answers
  * conf.methods.GET.  schema: JSON form, may be NULL.  Pushes an empty table when config is not
  * an object. */
-void value_push_config(lua_State *L, const json_t *config, const json_t *schema);
+void value_push_config(lua_State *L, json_t *config, json_t *schema);
 /* The metatable of arrays, made on first use. */
 void value_push_array_mt(lua_State *L);
