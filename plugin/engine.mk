@@ -3,6 +3,7 @@
 noinst_LIBRARIES += plugin/libpdk.a
 plugin_libpdk_a_SOURCES = \
 	plugin/pdk.c plugin/pdk.h \
+	plugin/pdk_args.c plugin/pdk_args.h \
 	plugin/pdk_request_table.c \
 	plugin/value_lua.c plugin/value_lua.h
 plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS)
