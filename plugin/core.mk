@@ -7,10 +7,20 @@ plugin_libplugin_a_SOURCES = \
 	plugin/pattern.c plugin/pattern.h \
 	plugin/pattern_class.c plugin/pattern_class.h \
 	plugin/phase.c plugin/phase.h \
+	plugin/schema.c plugin/schema.h plugin/schema_part.h plugin/schema_table.h \
+	plugin/schema_coerce.c plugin/schema_entity_check.c plugin/schema_fill.c \
+	plugin/schema_json.c plugin/schema_json.h \
+	plugin/schema_meta.c plugin/schema_meta_check.c plugin/schema_prepare.c \
+	plugin/schema_shorthand.c plugin/schema_text.c plugin/schema_validator.c \
+	plugin/schema_value.c \
 	plugin/status.h \
+	plugin/typedefs.c plugin/typedefs.h plugin/typedefs_part.h plugin/typedefs_table.h \
+	plugin/typedefs_host.c plugin/typedefs_name.c plugin/typedefs_path.c plugin/typedefs_pem.c \
 	plugin/value.c plugin/value.h
 
 LIBPLUGIN = plugin/libplugin.a
+# What a program links behind it, unless it uses neither schemas nor sluice-check.
+LIBPLUGIN_LIBS = $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
 
 # The jail of sluice-worker and sluice-check: link $(LIBJAIL) $(LIBBASE) $(SECCOMP_LIBS).
 noinst_LIBRARIES += plugin/libjail.a
@@ -25,3 +35,8 @@ check_PROGRAMS += tests/unit/test_jail
 tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
 tests_unit_test_jail_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_jail_LDADD = $(LIBJAIL) $(LIBBASE) $(SECCOMP_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_schema
+tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case.h
+tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)

@@ -7,8 +7,10 @@
  *
  * JSON form: {"name":s,"fields":[{"<field>":{"type":…,attributes…}},…],
  *             "entity_checks":[{"<check>":{…}},…],"shorthand_fields":[…]}
- * A type made from a typedef (kong.db.schema.typedefs) carries the typedef's plain attributes
- * and, where its check is more than those (host, path, ip, sni, …), "typedef":"<its name>":
+ * {"typedef":"port","default":80} without a type takes what the typedef declares, with the given
+ * attributes on top.  A type made from a typedef (kong.db.schema.typedefs) carries the typedef's
+ * plain attributes and, where its check is more than those (host, path, ip, sni, …),
+ * "typedef":"<its name>":
  * {"type":"string","typedef":"host"}.  schema_process() runs that check after the validators.
  */
 #pragma once
@@ -40,9 +42,22 @@ enum schema_mode {
 json_t *schema_process(const struct schema *s, enum schema_mode mode, const json_t *input,
 		const json_t *given, json_t **ret_errors);
 
+/* What SCHEMA_UPDATE takes as input: existing with given laid over it, records merged, everything
+ * else replaced.  New reference; or NULL and *ret_errors when given changes an immutable
+ * field. */
+json_t *schema_merge(const struct schema *s, const json_t *existing, const json_t *given,
+		json_t **ret_errors);
+
+/* The definition of a field by its path ("config.redis.host") with typedefs expanded, or NULL;
+ * borrowed, not to be changed. */
+json_t *schema_field(const struct schema *s, const char *path);
+
 /* Strings of a form body (a.b=1, arr[]=x) coerced to the types the schema says.  New ref. */
 json_t *schema_coerce(const struct schema *s, const json_t *input);
 
-/* "config.a: expected a string" / "2 schema violations (…; …)" behind "schema violation".
- * malloc'd. */
+/* "schema violation (config.a: expected a string)" / "2 schema violations (…; …)".  malloc'd. */
 char *schema_error_text(const json_t *errors);
+/* Every message of an error object with its path ("config.a", "config.list.2"; an entity error
+ * has the path of its record, "" at the top). */
+typedef void schema_error_fn(void *arg, const char *path, const char *message);
+void schema_error_each(const json_t *errors, schema_error_fn *fn, void *arg);
