@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # What kong.* and ngx.* share: plugin/libpdk.a.  PDK, chain, engine: plugin/libengine.a
-noinst_LIBRARIES += plugin/libpdk.a
+noinst_LIBRARIES += plugin/libpdk.a plugin/libengine.a
 plugin_libpdk_a_SOURCES = \
 	plugin/pdk.c plugin/pdk.h \
+	plugin/pdk_args.c plugin/pdk_args.h \
 	plugin/pdk_request_table.c \
 	plugin/value_lua.c plugin/value_lua.h
 plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS)
 
+plugin_libengine_a_SOURCES = \
+	plugin/chain.c plugin/chain.h \
+	plugin/chain_run.c plugin/chain_run.h \
+	plugin/engine.c plugin/engine.h \
+	plugin/engine_configure.c plugin/engine_configure.h \
+	plugin/engine_instance.c plugin/engine_instance.h \
+	plugin/engine_version.c plugin/engine_version.h \
+	plugin/plan.c plugin/plan.h
+plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
+
 LIBPDK = plugin/libpdk.a
+LIBENGINE = plugin/libengine.a
 
 check_PROGRAMS += tests/unit/test_exchange
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c

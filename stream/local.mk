@@ -4,9 +4,20 @@ EXTRA_DIST += stream/sluice.proto
 
 noinst_LIBRARIES += stream/libstream.a stream/libstreampb.a
 stream_libstream_a_SOURCES = \
-	stream/client.h \
+	stream/address.c stream/address.h \
+	stream/beat.c stream/beat.h \
+	stream/client.c stream/client.h \
+	stream/dial.c stream/dial.h \
 	stream/digest.c stream/digest.h \
-	stream/server.h
+	stream/grpc_call.c stream/grpc_h2.c \
+	stream/grpc_frame.c stream/grpc_frame.h \
+	stream/grpc_link.c stream/grpc_link.h stream/grpc_link_impl.h \
+	stream/grpc_status.c stream/grpc_status.h \
+	stream/listen.c stream/listen.h \
+	stream/message.c stream/message.h \
+	stream/peer.c stream/peer.h \
+	stream/server.c stream/server.h \
+	stream/tls.c stream/tls.h
 stream_libstream_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(NGHTTP2_CFLAGS) $(OPENSSL_CFLAGS) \
 	$(PROTOBUF_C_CFLAGS)
 
@@ -30,3 +41,9 @@ check_PROGRAMS += tests/unit/test_stream_digest
 tests_unit_test_stream_digest_SOURCES = tests/unit/test_stream_digest.c
 tests_unit_test_stream_digest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stream_digest_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(UNIT_LIBS)
+
+# Either end as a program, driven by tests/e2e/test_stream_interop.py.
+noinst_PROGRAMS += tests/unit/stream_peer
+tests_unit_stream_peer_SOURCES = tests/unit/stream_peer_main.c
+tests_unit_stream_peer_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_stream_peer_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/chain_run.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "plugin/engine_configure.h"
+
+/* Phases whose failure is the client's answer. */
+#define ANSWERING (PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | PHASE_BIT(PHASE_RESPONSE))
+
+static void log_failure(struct chain *c, const struct chain_slot *s, const char *limit,
+		const struct why *why)
+{
+	char place[1200], quoted[1400];
+
+	log_err(limit != NULL ? "plugin stopped at its limit" : "plugin failed",
+			"plugin=%s phase=%s%s%s instance=%s request_id=%s error=%s",
+			s->version->name, phase_name(c->phase), limit != NULL ? " limit=" : "",
+			limit != NULL ? limit : "", s->instance->id, c->x->request.id,
+			log_quote(quoted, sizeof(quoted),
+					str_of(why_text(why, place, sizeof(place)))));
+}
+
+static enum chain_outcome failed(struct chain *c, const struct chain_slot *s)
+{
+	if ((PHASE_BIT(c->phase) & ANSWERING) == 0 || s->instance->is_open)
+		return CHAIN_RUN_DONE;
+	exchange_answer_error(c->x, 500, STR_NONE);
+	return CHAIN_RUN_ANSWER;
+}
+
+enum chain_outcome chain_run_fail(struct chain *c, uint32_t slot, const char *text)
+{
+	struct why why = WHY_NONE;
+
+	why_set(&why, NULL, 0, "%s", text);
+	c->v[slot].version->totals.errors++;
+	log_failure(c, &c->v[slot], NULL, &why);
+	return failed(c, &c->v[slot]);
+}
+
+/* Counts a trip and words the limit for the log: "cpu_ms=10". */
+static void limit_text(struct engine_version *v, enum vm_status status, char *buf, size_t size)
+{
+	if (status == VM_CPU) {
+		v->totals.cpu_trips++;
+		snprintf(buf, size, "cpu_ms=%u", v->limits.cpu_ms);
+	} else if (status == VM_MEMORY) {
+		v->totals.memory_trips++;
+		snprintf(buf, size, "memory_mb=%u", v->limits.memory_mb);
+	} else {
+		v->totals.discards++;
+		snprintf(buf, size, "%s", vm_status_name(status));
+	}
+}
+
+static enum chain_outcome stopped(struct chain *c, struct chain_slot *s, struct engine_box *b,
+		enum vm_status status, const struct why *why)
+{
+	char limit[64];
+
+	s->version->totals.errors++;
+	if (status == VM_DISCARDED)
+		b->is_dead = true;
+	if (status == VM_ERROR) {
+		log_failure(c, s, NULL, why);
+	} else {
+		limit_text(s->version, status, limit, sizeof(limit));
+		log_failure(c, s, limit, why);
+	}
+	return failed(c, s);
+}
+
+static void hold_ctx(struct chain_slot *s, struct engine_box *b)
+{
+	if (s->pdk.ctx_ref == LUA_NOREF || s->ctx_box == b)
+		return;
+	s->ctx_box = b;
+	b->refs++;
+}
+
+/* What the VM said, for slot s; takes the run back unless it is parked. */
+static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_box *b,
+		struct vm_run *run, enum vm_status status, const struct why *why)
+{
+	struct chain_slot *s = &c->v[slot];
+	bool is_ended = status == VM_OK && vm_was_ended(run);
+
+	hold_ctx(s, b);
+	b->host.exchange = NULL;
+	b->host.slot = NULL;
+	if (status == VM_YIELDED) {
+		c->parked = run;
+		c->parked_slot = slot;
+		c->parked_box = b;
+		c->pending = b->host.pending;
+		b->refs++;
+		return CHAIN_RUN_WAITS;
+	}
+	if (status != VM_DISCARDED)
+		vm_run_free(run);
+	if (status != VM_OK)
+		return stopped(c, s, b, status, why);
+	return is_ended && c->x->answer.is_set ? CHAIN_RUN_ANSWER : CHAIN_RUN_DONE;
+}
+
+static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
+{
+	struct pdk_host *host = &b->host;
+
+	/* The table of an earlier phase is in a VM that was replaced since. */
+	if (s->ctx_box != NULL && s->ctx_box != b) {
+		engine_box_unref(s->ctx_box);
+		s->ctx_box = NULL;
+		s->pdk.ctx_ref = LUA_NOREF;
+	}
+	host->exchange = c->x;
+	host->phase = c->phase;
+	host->instance_id = str_of(s->instance->id);
+	host->slot = &s->pdk;
+	c->x->phase = c->phase;
+}
+
+static bool is_usable(const struct engine_box *b)
+{
+	return b != NULL && !b->is_dead && !vm_is_spoiled(b->vm);
+}
+
+bool chain_run_prepare(struct chain *c, uint32_t slot)
+{
+	struct engine_version *v = c->v[slot].version;
+
+	if (is_usable(v->box) && v->box->is_configured)
+		return true;
+	return engine_ready_box(c->engine, v, c->view != NULL ? c->view : engine_view(c->engine)) !=
+	       NULL;
+}
+
+enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
+{
+	struct chain_slot *s = &c->v[slot];
+	struct why why = WHY_NONE;
+	struct engine_box *b;
+	struct vm_run *run;
+	lua_State *L;
+	enum vm_status status;
+	char text[1200];
+
+	c->phase = phase;
+	if (!chain_run_prepare(c, slot))
+		return chain_run_fail(c, slot, why_text(&s->version->why, text, sizeof(text)));
+	b = s->version->box;
+	if (b->method_ref[phase] == LUA_NOREF)
+		return CHAIN_RUN_DONE;
+	run = vm_run_new(b->vm);
+	if (run == NULL)
+		return chain_run_fail(c, slot, "out of memory");
+	L = vm_run_state(run);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, b->method_ref[phase]);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, b->handler_ref);
+	engine_instance_push_conf(s->instance, b, L);
+	set_host(c, s, b);
+	b->host.log_lines = 0;
+	s->version->totals.runs++;
+	status = vm_start(run, 2, &why);
+	return settle(c, slot, b, run, status, &why);
+}
+
+enum chain_outcome chain_run_on(struct chain *c)
+{
+	struct engine_box *b = c->parked_box;
+	struct vm_run *run = c->parked;
+	struct chain_slot *s = &c->v[c->parked_slot];
+	struct why why = WHY_NONE;
+	enum chain_outcome outcome;
+	enum vm_status status;
+	int n;
+
+	c->parked = NULL;
+	c->parked_box = NULL;
+	if (b->is_dead) {
+		engine_box_unref(b);
+		return chain_run_fail(c, c->parked_slot,
+				"its VM was discarded while this request waited");
+	}
+	set_host(c, s, b);
+	n = c->pending.finish(vm_run_state(run), c->x, &c->pending);
+	status = vm_resume(run, n, &why);
+	outcome = settle(c, c->parked_slot, b, run, status, &why);
+	engine_box_unref(b);
+	return outcome;
+}
+
+void chain_run_drop(struct chain *c)
+{
+	if (c->parked == NULL)
+		return;
+	if (!c->parked_box->is_dead)
+		vm_run_free(c->parked);
+	engine_box_unref(c->parked_box);
+	c->parked = NULL;
+	c->parked_box = NULL;
+}
+
+void chain_slot_done(struct chain_slot *s)
+{
+	if (s->ctx_box != NULL && !s->ctx_box->is_dead)
+		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.ctx_ref);
+	engine_box_unref(s->ctx_box);
+	engine_instance_unref(s->instance);
+	engine_version_unref(s->version);
+}

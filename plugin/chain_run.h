@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One method of one plugin, run for one request: arguments, budgets, what to do with an
+ * error.  Private to the chain.
+ */
+#pragma once
+
+#include "plugin/chain.h"
+#include "plugin/plan.h"
+
+/* A plugin of this request: collected, or run in rewrite. */
+struct chain_slot {
+	struct pdk_slot pdk;
+	struct engine_version *version;   /* owned reference */
+	struct engine_instance *instance; /* owned reference */
+	struct engine_box *ctx_box;       /* owned reference: where pdk.ctx_ref lives; NULL */
+};
+
+struct chain {
+	uint32_t magic;
+	struct engine *engine;
+	struct exchange *x;
+	struct plan *plan;      /* owned reference */
+	struct snap_view *view; /* owned reference, until access is over */
+	struct chain_slot *v;
+	uint32_t n, cap;
+	uint32_t *order; /* collected slots in running order */
+	uint32_t n_order;
+	uint32_t phases; /* of the collected plugins */
+	enum phase phase;
+	uint32_t at; /* the next plan entry (rewrite, access) or place in order (response) */
+	bool is_access_begun; /* else the later phases run the globals */
+	bool is_collected;
+	struct vm_run *parked;         /* in parked_box; NULL: nothing waits */
+	struct engine_box *parked_box; /* owned reference */
+	struct pdk_pending pending;
+	uint32_t parked_slot;
+};
+
+enum chain_outcome {
+	CHAIN_RUN_DONE,   /* or failed, and the phase goes on */
+	CHAIN_RUN_WAITS,  /* c->parked is set */
+	CHAIN_RUN_ANSWER, /* exchange->answer is set: no later plugin of this phase runs */
+};
+
+/* Runs phase of slot at index; a method that is not implemented is CHAIN_RUN_DONE. */
+enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase);
+/* Goes on with the parked run. */
+enum chain_outcome chain_run_on(struct chain *c);
+/* Ends the parked run without an outcome. */
+void chain_run_drop(struct chain *c);
+/* As chain_run would have it after an error of its own making; text for the log. */
+enum chain_outcome chain_run_fail(struct chain *c, uint32_t slot, const char *text);
+/* Loads the slot's code while the view is at hand.  False: it cannot be. */
+bool chain_run_prepare(struct chain *c, uint32_t slot);
+/* Gives back what the slot holds. */
+void chain_slot_done(struct chain_slot *s);
