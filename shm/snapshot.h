@@ -29,8 +29,10 @@ struct snap_view;
 #define SNAP_E_NONE_YET 1 /* no environment, or no generation in it */
 #define SNAP_E_FORMAT 2   /* written by a newer format; why says which */
 #define SNAP_E_CORRUPT 3  /* hashes or structure do not hold; why says where */
+#define SNAP_E_FULL 4     /* writer: map or disk full; the previous generation serves on */
 
-/* dir: <prefix>/snapshot.  0, SNAP_E_…, or -errno with why. */
+/* dir: <prefix>/snapshot.  0, SNAP_E_…, or -errno with why: -EBUSY (open in this process
+ * already), -ESTALE (the lock file was deleted under its writer). */
 int snapshot_open(struct snapshot **ret, const char *dir, struct why *why);
 void snapshot_free(struct snapshot *s);
 SL_DEFINE_AUTO(snapshot);
