@@ -84,6 +84,8 @@ AC_DEFUN([SLUICE_PACKAGES], [
   SLUICE_MODULE([SECCOMP], [libseccomp], [libseccomp-dev])
   SLUICE_MODULE([SYSTEMD], [libsystemd], [libsystemd-dev])
   AC_CHECK_HEADER([lua5.1/lua-cjson.h], [], [sl_missing="$sl_missing lua-cjson-dev"], [typedef struct lua_State lua_State;])
+  dnl Programs that link libvm: LuaJIT must find our str_hash_init_sse42 (plugin/vm_library.h).
+  AC_SUBST([VM_LDFLAGS], [-Wl,--export-dynamic-symbol=str_hash_init_sse42])
   AC_SUBST([CJSON_LIBS], [-l:liblua5.1-cjson.a])
   SLUICE_TOOL([PROTOC_C], [protoc-c], [protobuf-c-compiler])
   AC_ARG_VAR([LLHTTP_DIR], [folder of llhttp.c, api.c and http.c])

@@ -29,11 +29,11 @@ struct vm_limits {
 	uint32_t log_lines; /* per entry; 0 = no limit; counted by the PDK */
 };
 
-/* Calibrates the LuaJIT library (hookmask offset, profiler anchor, timer).  0, or
- * -ENOTSUP with why: plugins must not run in this process. */
+/* Calibrates the LuaJIT library (hookmask offset, profiler anchor, timer), compiles the safe
+ * library and stops an endless loop as a test.  In the process and thread that will run the
+ * VMs: after fork, and before a jail that refuses timer_create.  0, or -ENOTSUP with why:
+ * plugins must not run in this process.  Programs link with $(VM_LDFLAGS). */
 int vm_process_init(struct why *why);
-
-struct vm_library; /* see vm_new */
 
 /* A fresh VM with the sandboxed environment of `level`.  open_library(L, env_index) is
  * called while the real globals still exist, to add the PDK (kong, ngx, modules) to the
@@ -45,13 +45,28 @@ int vm_new(struct vm **ret, const char *plugin_name, enum vm_level level,
 void vm_free(struct vm *vm); /* NULL allowed; never while one of its runs is on the C stack */
 SL_DEFINE_AUTO(vm);
 
+/* fn(arg) at vm_free(), for what open_library made outside Lua.  0, -ENOMEM. */
+int vm_on_free(struct vm *vm, void (*fn)(void *arg), void *arg);
+
 void *vm_user(struct lua_State *L);
 struct vm *vm_of(struct lua_State *L);
 struct lua_State *vm_main(struct vm *vm);
 const char *vm_plugin_name(const struct vm *vm);
 
-/* Registers `source_fn` under require("name") for this VM: it must leave one value. */
+/* require("name") in this VM: the first call runs open(L), which returns 1 (one value on the
+ * stack); the value is sealed (vm_seal) and kept. */
 void vm_provide_module(struct lua_State *L, const char *name, int (*open)(struct lua_State *));
+
+/* Replaces the table at the top of the stack by a read-only view of it named `name`, and so
+ * its tables, recursively: writing raises "Cannot modify <name>.<key>. Protected by the
+ * sandbox.".  A table whose metatable has __newindex, or that is sealed, is left as it is;
+ * other metamethods (__call, …) go on working.  The environment and modules are sealed by
+ * the VM itself, after open_library. */
+void vm_seal(struct lua_State *L, const char *name);
+
+/* tostring() for C functions that print plugin values: runs no plugin code (__tostring is
+ * not called) and shows no addresses.  Pushes the string. */
+const char *vm_push_text(struct lua_State *L, int index, size_t *ret_n);
 
 /* Text only, unless is_trusted_bytecode (made by our own sluice-check, from the snapshot).
  * Leaves the chunk as a function on vm_main()'s stack with the sandbox environment.  chunk
@@ -68,7 +83,7 @@ enum vm_status {
 	VM_DISCARDED, /* tier 2 or hard cap: the whole VM is gone; only vm_free() may follow */
 };
 
-/* "cpu", "memory", "discarded", … for logs. */
+/* "ok", "yielded", "error", "cpu", "memory", "discarded": for logs. */
 const char *vm_status_name(enum vm_status status);
 
 /* One run in a pooled coroutine. */
@@ -88,7 +103,9 @@ void vm_run_free(struct vm_run *run);
 int vm_yield(struct lua_State *L);
 
 /* PDK C code that must not be cut by the tier-2 discard (it holds malloc'd memory or touches
- * host structures) brackets itself.  Nestable, cheap (a counter). */
+ * host structures) brackets itself.  Nestable, cheap (a counter).  Between the two: nothing
+ * that can run plugin Lua (lua_call, lua_gettable on plugin tables: use the raw forms), and
+ * not for long.  An error that leaves the bracket is repaired. */
 void vm_host_enter(struct lua_State *L);
 void vm_host_leave(struct lua_State *L);
 /* True once a kill is pending: long loops in C check it and return early. */
@@ -104,11 +121,16 @@ uint64_t vm_memory_peak_bytes(const struct vm *vm);
 uint64_t vm_cpu_ns(const struct vm *vm); /* spent in runs so far */
 uint64_t vm_trips(const struct vm *vm);  /* budget kills so far */
 bool vm_is_spoiled(const struct vm *vm); /* replace it at the next quiet point */
+/* VMs discarded in this process: each leaks its machine code (64 kB and more), so that a
+ * worker with very many is to be recycled. */
+uint64_t vm_discards(void);
+/* Off the request path: gives memory of freed VMs back, 4 MB per call; true = there is more. */
+bool vm_reap(void);
 
 /* text → bytecode with line numbers, compiled before any plugin code ran in the process
  * state used (a throw-away VM).  In *ret (malloc'd, caller frees).  -EINVAL with why. */
 int vm_compile(struct str source, const char *chunk_name, char **ret, size_t *ret_n,
 		struct why *why);
 
-/* Folder and version of the LuaJIT build, for keying bytecode: "LuaJIT 2.1… gc64 x64". */
+/* The LuaJIT build, for keying bytecode: "LuaJIT 2.1.… x64 gc64 bc2 <build id>". */
 const char *vm_library_id(void);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/budget.h"
+
+#include <errno.h>
+#include <luajit.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "plugin/budget_calibrate.h"
+#include "plugin/vm_impl.h"
+
+#define TIMER_SIGNAL (SIGRTMIN + 3)
+#define REPEAT_NS 500000U     /* between two attempts to stop a VM */
+#define RECHECK_MIN_NS 50000U /* when the CPU clock is behind the wall clock */
+#define DISCARD_AFTER_NS 15000000U
+#define LONG_SEGMENT_NS 1000000U
+#define HOOK_PROFILE 0x80U /* g->hookmask bit that every trace tests */
+
+static struct {
+	bool is_ready;
+	struct vm *volatile running;
+	volatile bool is_armed;
+	timer_t timer;
+	size_t hookmask_offset;
+	volatile uint64_t mark_cpu_ns; /* thread CPU clock, when it was last read */
+	struct vm *anchor;             /* owns LuaJIT's profiler; never runs */
+} budget;
+
+static uint64_t thread_cpu_ns(void)
+{
+	uint64_t now = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	budget.mark_cpu_ns = now;
+	return now;
+}
+
+static void arm(uint64_t at_mono_ns)
+{
+	struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_mono_ns / 1000000000U),
+						  .tv_nsec = (long)(at_mono_ns % 1000000000U)}};
+
+	budget.is_armed = true;
+	(void)timer_settime(budget.timer, TIMER_ABSTIME, &when, NULL);
+}
+
+/* Called at the next instruction, call or return after a kill, in whatever coroutine runs. */
+static void kill_hook(lua_State *L, lua_Debug *ar)
+{
+	void *ud;
+	struct vm *vm;
+
+	(void)ar;
+	(void)lua_getallocf(L, &ud);
+	vm = ud;
+	if (vm->killed == 0)
+		return;
+	vm->host_depth = 0; /* Lua runs: no host section is open (one may have left by error) */
+	if (lua_isyieldable(L)) {
+		(void)lua_yield(L, 0);
+		return;
+	}
+	/* Below a C frame: an error gets us out of it, the next instruction yields. */
+	lua_pushliteral(L, "budget exceeded");
+	(void)lua_error(L);
+}
+
+/* Off and on again repairs a dispatch update that the signal interrupted half-way. */
+static void set_kill_hook(struct vm *vm)
+{
+	*vm->hookmask &= (uint8_t)~HOOK_PROFILE;
+	(void)lua_sethook(vm->L, NULL, 0, 0);
+	*vm->hookmask |= HOOK_PROFILE;
+	(void)lua_sethook(vm->L, kill_hook,
+			LUA_MASKCOUNT | LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE, 1);
+}
+
+static void clear_kill_hook(struct vm *vm)
+{
+	*vm->hookmask &= (uint8_t)~HOOK_PROFILE;
+	(void)lua_sethook(vm->L, NULL, 0, 0);
+}
+
+/* CPU time of the running entry: no more than the wall clock says, and no more than the thread
+ * used since its CPU clock was last read, so that a descheduled worker kills nobody. */
+static uint64_t charge(struct vm *vm, uint64_t now_ns)
+{
+	uint64_t before = budget.mark_cpu_ns, cpu = thread_cpu_ns();
+
+	if (!vm->is_charged) {
+		uint64_t wall = now_ns - vm->entry_start_ns, used = cpu - before;
+
+		vm->charged_ns = wall < used ? wall : used;
+		vm->is_charged = true;
+	} else {
+		vm->charged_ns += cpu - vm->charged_at_cpu_ns;
+	}
+	vm->charged_at_cpu_ns = cpu;
+	return vm->charged_ns;
+}
+
+static void stop_again(struct vm *vm)
+{
+	if (vm->host_depth == 0 && thread_cpu_ns() - vm->kill_cpu_ns >= DISCARD_AFTER_NS) {
+		budget.is_armed = false;
+		budget_discard(vm, (enum vm_status)vm->killed);
+	}
+	set_kill_hook(vm);
+}
+
+static void on_timer(int sig)
+{
+	int saved_errno = errno;
+	struct vm *vm = budget.running;
+	uint64_t now_ns, used_ns;
+
+	(void)sig;
+	budget.is_armed = false;
+	if (vm == NULL) {
+		(void)thread_cpu_ns();
+		errno = saved_errno;
+		return;
+	}
+	now_ns = clock_mono_ns();
+	if (vm->killed != 0) {
+		stop_again(vm);
+		arm(now_ns + REPEAT_NS);
+	} else if (now_ns < vm->deadline_ns) {
+		(void)charge(vm, now_ns);
+		arm(vm->deadline_ns);
+	} else {
+		used_ns = charge(vm, now_ns);
+		if (used_ns >= vm->entry_budget_ns) {
+			budget_kill(vm, VM_CPU);
+		} else {
+			uint64_t left_ns = vm->entry_budget_ns - used_ns;
+
+			arm(now_ns + (left_ns > RECHECK_MIN_NS ? left_ns : RECHECK_MIN_NS));
+		}
+	}
+	errno = saved_errno;
+}
+
+static int make_timer(struct why *why)
+{
+	struct sigaction act = {.sa_handler = on_timer, .sa_flags = SA_RESTART | SA_NODEFER};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL};
+
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	(void)sigemptyset(&act.sa_mask);
+	if (sigaction(TIMER_SIGNAL, &act, NULL) != 0)
+		return why_errno(why, errno, "cannot handle the budget signal");
+	if (timer_create(CLOCK_MONOTONIC, &event, &budget.timer) != 0)
+		return why_errno(why, errno, "cannot create the budget timer");
+	return 0;
+}
+
+static void ignore_sample(void *data, lua_State *L, int samples, int vmstate)
+{
+	(void)data;
+	(void)L;
+	(void)samples;
+	(void)vmstate;
+}
+
+int budget_process_init(struct why *why)
+{
+	static const struct itimerval off;
+	int r;
+
+	if (budget.is_ready)
+		return 0;
+	r = vm_new_bare(&budget.anchor, "anchor");
+	if (r < 0)
+		return why_errno(why, -r, "cannot create a Lua state");
+	r = budget_find_hookmask(budget.anchor, &budget.hookmask_offset, why);
+	if (r < 0)
+		return r;
+	/* One VM per process can own the profiler.  Its own timer is not used. */
+	luaJIT_profile_start(budget.anchor->L, "l", ignore_sample, NULL);
+	if (setitimer(ITIMER_PROF, &off, NULL) != 0)
+		return why_errno(why, errno, "cannot stop the profiler's timer");
+	r = make_timer(why);
+	if (r < 0)
+		return r;
+	budget.is_ready = true;
+	return 0;
+}
+
+void budget_prepare(struct vm *vm)
+{
+	sl_assert(budget.is_ready);
+	vm->hookmask = (volatile uint8_t *)budget_global_state(vm->L) + budget.hookmask_offset;
+	/* Refused, as the anchor owns the profiler, but it has set this VM's trace mode. */
+	luaJIT_profile_start(vm->L, "l", ignore_sample, NULL);
+}
+
+void budget_enter(struct vm *vm, uint64_t budget_ns)
+{
+	sl_assert(budget.running == NULL);
+	vm->killed = 0;
+	vm->host_depth = 0;
+	vm->is_charged = false;
+	vm->entry_budget_ns = budget_ns;
+	vm->entry_start_ns = clock_mono_ns();
+	vm->deadline_ns = budget_ns != 0 ? vm->entry_start_ns + budget_ns : UINT64_MAX;
+	atomic_signal_fence(memory_order_seq_cst);
+	budget.running = vm;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (budget_ns != 0 && !budget.is_armed)
+		arm(vm->deadline_ns);
+}
+
+uint64_t budget_leave(struct vm *vm)
+{
+	uint64_t segment_ns, before;
+
+	atomic_signal_fence(memory_order_seq_cst);
+	budget.running = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (vm->killed != 0 && vm->L != NULL)
+		clear_kill_hook(vm);
+	segment_ns = clock_mono_ns() - vm->entry_start_ns;
+	if (segment_ns < LONG_SEGMENT_NS)
+		return segment_ns;
+	if (vm->is_charged)
+		return vm->charged_ns + (thread_cpu_ns() - vm->charged_at_cpu_ns);
+	before = budget.mark_cpu_ns;
+	before = thread_cpu_ns() - before;
+	return before < segment_ns ? before : segment_ns;
+}
+
+void budget_kill(struct vm *vm, enum vm_status reason)
+{
+	if (vm->killed != 0)
+		return;
+	vm->killed = (sig_atomic_t)reason;
+	(void)charge(vm, clock_mono_ns());
+	vm->kill_cpu_ns = vm->charged_at_cpu_ns;
+	set_kill_hook(vm);
+	arm(clock_mono_ns() + REPEAT_NS);
+}
+
+void budget_discard(struct vm *vm, enum vm_status reason)
+{
+	vm->killed = (sig_atomic_t)reason;
+	budget.running = NULL; /* no second signal may come this way */
+	siglongjmp(vm->escape, 1);
+}
+
+bool budget_is_running(const struct vm *vm)
+{
+	return budget.running == vm;
+}
