@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -214,10 +215,22 @@ static const struct grpc_link_events link_events = {
 		.closed = link_closed,
 };
 
+static void authority_make(char *ret, size_t size, const struct address *a)
+{
+	if (a->is_unix)
+		snprintf(ret, size, "localhost");
+	else if (strchr(a->host, ':') != NULL)
+		snprintf(ret, size, "[%s]:%s", a->host, a->port);
+	else
+		snprintf(ret, size, "%s:%s", a->host, a->port);
+}
+
 static int link_make(struct stream_client *c, int fd)
 {
+	char authority[ADDRESS_HOST_BYTES + 16];
 	struct grpc_link_conf conf = {.role = GRPC_CLIENT,
 			.max_message_bytes = c->conf.max_message_bytes,
+			.authority = authority,
 			.events = &link_events,
 			.arg = c};
 	struct address address;
@@ -225,7 +238,7 @@ static int link_make(struct stream_client *c, int fd)
 	int r;
 
 	sl_assert(address_parse(&address, str_of(c->addresses[c->at]), NULL) == 0);
-	conf.authority = address.is_unix ? "localhost" : address.host;
+	authority_make(authority, sizeof(authority), &address);
 	if (c->tls != NULL && !address.is_unix) {
 		ssl = tls_client_new(
 				c->tls, c->server_name != NULL ? c->server_name : address.host);
@@ -350,6 +363,8 @@ int stream_client_new(struct stream_client **ret, struct event_base *base,
 
 	if (c == NULL)
 		return why_errno(why, ENOMEM, "stream client");
+	/* OpenSSL writes to a socket without MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
 	c->magic = STREAM_CLIENT_MAGIC;
 	c->base = base;
 	c->events = events;

@@ -3,6 +3,7 @@
  * The node's end of the control stream: dials, keeps one gRPC stream open, reconnects with
  * full jitter, checks heartbeats.  What the messages mean is the owner's business
  * (master/follow).  libevent; single-threaded.
+ * Makes the process ignore SIGPIPE.
  *
  * Messages with strings or bytes are initialised with sluice__stream__v1__…__init(&m); the
  * generated …__INIT initialisers cast const away, which our warnings refuse.

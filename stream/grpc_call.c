@@ -73,8 +73,7 @@ int call_make(struct grpc_link *l)
 {
 	nghttp2_nv fields[] = {field_make(":method", "POST"),
 			field_make(":scheme", grpc_link_ssl(l) != NULL ? "https" : "http"),
-			field_make(":path", GRPC_LINK_PATH),
-			field_make(":authority", l->conf.authority),
+			field_make(":path", GRPC_LINK_PATH), field_make(":authority", l->authority),
 			field_make("content-type", "application/grpc"),
 			field_make("te", "trailers"),
 			field_make("grpc-accept-encoding", "identity"),

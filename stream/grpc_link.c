@@ -52,6 +52,7 @@ static void link_destroy(struct grpc_link *l)
 	if (l->queue != NULL)
 		evbuffer_free(l->queue);
 	grpc_decoder_done(&l->decoder);
+	free(l->authority);
 	l->magic = 0;
 	free(l);
 }
@@ -217,6 +218,11 @@ static int link_set_up(struct grpc_link *l, struct event_base *base)
 	l->turn = event_new(base, -1, 0, on_turn, l);
 	l->linger = evtimer_new(base, on_linger, l);
 	l->queue = evbuffer_new();
+	if (l->conf.role == GRPC_CLIENT) {
+		l->authority = strdup(l->conf.authority);
+		if (l->authority == NULL)
+			return -ENOMEM;
+	}
 	if (l->turn == NULL || l->linger == NULL || l->queue == NULL)
 		return -ENOMEM;
 	bufferevent_setcb(l->bev, on_read, on_write, on_event, l);

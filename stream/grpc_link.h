@@ -47,7 +47,7 @@ struct grpc_link_events {
 
 struct grpc_link_conf {
 	enum grpc_role role;
-	const char *authority;    /* client: :authority */
+	const char *authority;    /* client: :authority, copied */
 	size_t max_message_bytes; /* received */
 	const struct grpc_link_events *events;
 	void *arg;

@@ -25,6 +25,7 @@ struct grpc_head {
 struct grpc_link {
 	uint32_t magic;
 	struct grpc_link_conf conf;
+	char *authority; /* conf.authority of a client */
 	struct bufferevent *bev;
 	struct event *turn;   /* made active by whoever queued something */
 	struct event *linger; /* armed when the end has begun */

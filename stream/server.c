@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -144,6 +145,8 @@ int stream_server_new(struct stream_server **ret, struct event_base *base,
 
 	if (s == NULL)
 		return why_errno(why, ENOMEM, "stream server");
+	/* OpenSSL writes to a socket without MSG_NOSIGNAL. */
+	signal(SIGPIPE, SIG_IGN);
 	s->magic = STREAM_SERVER_MAGIC;
 	s->base = base;
 	TAILQ_INIT(&s->peers);

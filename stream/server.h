@@ -4,6 +4,7 @@
  * cleartext HTTP/2 (prior knowledge) or TLS 1.2+ with required client certificates.
  * Heartbeats are handled inside; Welcome is sent on Hello.  A broken peer costs only its own
  * connection.  libevent; single-threaded.
+ * Makes the process ignore SIGPIPE.
  */
 #pragma once
 
