@@ -18,6 +18,7 @@
 #define QUEUE_MAX_BYTES (64U * 1024U * 1024U)
 /* The write callback comes when so much is left, so that the pipe never runs dry. */
 #define OUTPUT_LOW_BYTES (64U * 1024U)
+#define READ_BYTES (128U * 1024U) /* of one turn */
 
 void link_turn_soon(struct grpc_link *l)
 {
@@ -227,6 +228,8 @@ static int link_set_up(struct grpc_link *l, struct event_base *base)
 		return -ENOMEM;
 	bufferevent_setcb(l->bev, on_read, on_write, on_event, l);
 	bufferevent_setwatermark(l->bev, EV_WRITE, OUTPUT_LOW_BYTES, 0);
+	bufferevent_set_max_single_read(l->bev, READ_BYTES);
+	bufferevent_set_max_single_write(l->bev, READ_BYTES);
 	if (bufferevent_enable(l->bev, EV_READ | EV_WRITE) != 0)
 		return -ENOMEM;
 	return grpc_link_ssl(l) == NULL ? link_session_start(l) : 0;

@@ -42,6 +42,24 @@ tests_unit_test_stream_digest_SOURCES = tests/unit/test_stream_digest.c
 tests_unit_test_stream_digest_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_stream_digest_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_grpc_frame
+tests_unit_test_grpc_frame_SOURCES = tests/unit/test_grpc_frame.c
+tests_unit_test_grpc_frame_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_grpc_frame_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_stream
+tests_unit_test_stream_SOURCES = tests/unit/test_stream.c
+tests_unit_test_stream_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_stream_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_stream_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS) $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_stream_decode
+tests_fuzz_fuzz_stream_decode_SOURCES = tests/fuzz/fuzz_stream_decode.c
+tests_fuzz_fuzz_stream_decode_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_stream_decode_LDADD = $(LIBSTREAM) $(LIBBASE) $(STREAM_LIBS)
+endif
+
 # Either end as a program, driven by tests/e2e/test_stream_interop.py.
 noinst_PROGRAMS += tests/unit/stream_peer
 tests_unit_stream_peer_SOURCES = tests/unit/stream_peer_main.c

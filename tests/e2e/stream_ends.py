@@ -88,6 +88,7 @@ class Peer:
                 raise AssertionError(f"no {name} within {seconds} s; seen {seen}; {self.errors}") from None
             if event["event"] == name:
                 return event
+            assert event["event"] != "error", event
             seen.append(event)
 
     def command(self, text):
