@@ -2,6 +2,8 @@
 # What needs no Lua: also linked by sluiced, sluice-control and sluicectl.
 noinst_LIBRARIES += plugin/libplugin.a
 plugin_libplugin_a_SOURCES = \
+	plugin/condition.c plugin/condition.h plugin/condition_part.h \
+	plugin/condition_field.c plugin/condition_lex.c plugin/condition_parse.c \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
 	plugin/headers.c plugin/headers.h \
 	plugin/pattern.c plugin/pattern.h \
@@ -40,3 +42,8 @@ check_PROGRAMS += tests/unit/test_schema
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case.h
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_condition
+tests_unit_test_condition_SOURCES = tests/unit/test_condition.c
+tests_unit_test_condition_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
