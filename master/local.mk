@@ -1,1 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
+# sluiced, the node's master.  Everything but main() is a library, so that tests can link it.
+noinst_LIBRARIES += master/libmaster.a
+master_libmaster_a_SOURCES = \
+	master/apply.c master/apply.h \
+	master/backoff.c master/backoff.h \
+	master/blobs.c master/blobs.h \
+	master/child.c master/child.h \
+	master/control_child.c master/control_child.h \
+	master/counts.c master/counts.h \
+	master/follow.c master/follow.h \
+	master/hello.c master/hello.h \
+	master/history.c master/history.h \
+	master/listen.c master/listen.h \
+	master/master.c master/master.h \
+	master/metrics.c \
+	master/node.c master/node.h \
+	master/plan.c master/plan.h \
+	master/reload.c master/reload.h \
+	master/review.c master/review.h \
+	master/rollout.c master/rollout.h \
+	master/spawn.c master/spawn.h \
+	master/status.c master/status.h \
+	master/status_docs.c master/status_docs.h \
+	master/status_plugins.c \
+	master/supervise.c master/supervise.h \
+	master/verdicts.c master/verdicts.h \
+	master/vet.c master/vet.h \
+	master/wants.c master/wants.h \
+	master/worker_words.c master/worker_words.h
+master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $(JANSSON_CFLAGS) \
+	$(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
+
+LIBMASTER = master/libmaster.a
+MASTER_LDADD = $(LIBMASTER) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
+	$(STREAM_LIBS) $(PLUGIN_LIBS) $(SHM_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) \
+	$(CRYPTO_LIBS) $(SYSTEMD_LIBS)
+
+#HOLD sbin_PROGRAMS += master/sluiced
+#HOLD master_sluiced_SOURCES = master/main.c
+#HOLD master_sluiced_LDADD = $(MASTER_LDADD)

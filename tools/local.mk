@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+# sluicectl.  Everything but main() is a library, so that tests can link it.
+noinst_LIBRARIES += tools/libctl.a
+tools_libctl_a_SOURCES = \
+	tools/node_link.c tools/node_link.h \
+	tools/render.c tools/render.h \
+	tools/text_table.c tools/text_table.h \
+	tools/verb_lint.c \
+	tools/verb_node.c \
+	tools/verbs.c tools/verbs.h
+tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+
+LIBCTL = tools/libctl.a
+CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(PLUGIN_LIBS) $(SHM_LIBS) \
+	$(EVENT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(PCRE2_LIBS)
+
+#HOLD bin_PROGRAMS += tools/sluicectl
+#HOLD tools_sluicectl_SOURCES = tools/sluicectl.c
+#HOLD tools_sluicectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+#HOLD tools_sluicectl_LDADD = $(CTL_LDADD)
+
+EXTRA_DIST += tools/build tools/packages tools/quickstart tools/quickstart-origin.py tools/setup

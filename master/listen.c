@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "shm/conf.h"
+
+#define LISTENERS_MAGIC SL_MAGIC('L', 'S', 'T', 'N')
+
+struct listeners {
+	uint32_t magic;
+	uint32_t n_workers;
+	unsigned n_addresses;
+	uint16_t ports[LISTEN_ADDRESSES_MAX];
+	int *fds; /* [worker * n_addresses + address] */
+};
+
+struct endpoint {
+	struct conf_address conf;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa;
+	socklen_t n;
+};
+
+static int endpoint_fill(struct endpoint *ret, const struct conf_address *a, struct why *why)
+{
+	*ret = (struct endpoint){.conf = *a};
+	if (a->is_v6) {
+		ret->n = sizeof(ret->sa.v6);
+		ret->sa.v6.sin6_family = AF_INET6;
+		ret->sa.v6.sin6_port = htons(a->port);
+		if (inet_pton(AF_INET6, a->host, &ret->sa.v6.sin6_addr) == 1)
+			return 0;
+	} else {
+		ret->n = sizeof(ret->sa.v4);
+		ret->sa.v4.sin_family = AF_INET;
+		ret->sa.v4.sin_port = htons(a->port);
+		if (inet_pton(AF_INET, a->host, &ret->sa.v4.sin_addr) == 1)
+			return 0;
+	}
+	why_set(why, "proxy_listen", 0, "%s is not a numeric address", a->host);
+	return -EINVAL;
+}
+
+static int refuse_endpoint(const struct endpoint *e, int err, struct why *why)
+{
+	const char *hint = "";
+
+	if (err == EADDRINUSE)
+		hint = ": is another gateway running?";
+	else if (err == EACCES)
+		hint = ": ports below 1024 need root or CAP_NET_BIND_SERVICE";
+	else if (err == EADDRNOTAVAIL)
+		hint = ": this machine has no such address";
+	why_set(why, "proxy_listen", 0,
+			e->conf.is_v6 ? "cannot listen on [%s]:%u: %s%s"
+				      : "cannot listen on %s:%u: %s%s",
+			e->conf.host, e->conf.port, strerror(err), hint);
+	return -err;
+}
+
+static int set_option(int fd, int level, int name)
+{
+	int on = 1;
+
+	return setsockopt(fd, level, name, &on, sizeof(on)) < 0 ? -errno : 0;
+}
+
+static int endpoint_bind(int *ret, const struct endpoint *e, bool is_shared, struct why *why)
+{
+	sl_auto_fd int fd =
+			socket(e->sa.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return refuse_endpoint(e, errno, why);
+	if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
+			(is_shared && set_option(fd, SOL_SOCKET, SO_REUSEPORT) < 0) ||
+			(e->conf.is_v6 && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0))
+		return refuse_endpoint(e, errno, why);
+	set_option(fd, IPPROTO_TCP, TCP_NODELAY); /* inherited by what it accepts */
+	if (bind(fd, &e->sa.any, e->n) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+		return refuse_endpoint(e, errno, why);
+	*ret = sl_steal_fd(&fd);
+	return 0;
+}
+
+/* SO_REUSEPORT would quietly share the port with another gateway of the same user: without it
+ * the kernel tells us. */
+static int endpoint_probe(const struct endpoint *e, struct why *why)
+{
+	sl_auto_fd int fd = -1;
+
+	return e->conf.port == 0 ? 0 : endpoint_bind(&fd, e, false, why);
+}
+
+static int endpoint_learn_port(struct endpoint *e, int fd, struct why *why)
+{
+	socklen_t n = e->n;
+
+	if (getsockname(fd, &e->sa.any, &n) < 0)
+		return refuse_endpoint(e, errno, why);
+	e->conf.port = ntohs(e->conf.is_v6 ? e->sa.v6.sin6_port : e->sa.v4.sin_port);
+	return 0;
+}
+
+static int open_address(struct listeners *l, unsigned i, struct endpoint *e, struct why *why)
+{
+	int r = endpoint_probe(e, why);
+
+	for (uint32_t w = 0; r == 0 && w < l->n_workers; w++) {
+		int *fd = &l->fds[w * l->n_addresses + i];
+
+		r = endpoint_bind(fd, e, true, why);
+		if (r == 0 && w == 0)
+			r = endpoint_learn_port(e, *fd, why);
+	}
+	l->ports[i] = e->conf.port;
+	return r;
+}
+
+static int parse_list(const char *list, struct endpoint *ret, unsigned *ret_n, struct why *why)
+{
+	struct conf_address a;
+	struct str item;
+	int r;
+
+	*ret_n = 0;
+	while (conf_list_next(&list, &item)) {
+		if (*ret_n == LISTEN_ADDRESSES_MAX) {
+			why_set(why, "proxy_listen", 0, "more than %d addresses",
+					LISTEN_ADDRESSES_MAX);
+			return -EINVAL;
+		}
+		r = conf_parse_address(item, &a, why);
+		if (r == 0)
+			r = endpoint_fill(&ret[*ret_n], &a, why);
+		if (r < 0)
+			return r;
+		++*ret_n;
+	}
+	return 0;
+}
+
+int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
+{
+	sl_auto(listeners) l = calloc(1, sizeof(*l));
+	struct endpoint endpoints[LISTEN_ADDRESSES_MAX];
+	int r;
+
+	if (l == NULL)
+		return why_errno(why, ENOMEM, "listeners");
+	l->magic = LISTENERS_MAGIC;
+	l->n_workers = n_workers;
+	r = parse_list(list, endpoints, &l->n_addresses, why);
+	if (r < 0)
+		return r;
+	l->fds = calloc((size_t)n_workers * l->n_addresses + 1, sizeof(*l->fds));
+	if (l->fds == NULL)
+		return why_errno(why, ENOMEM, "listeners");
+	for (size_t i = 0; i < (size_t)n_workers * l->n_addresses; i++)
+		l->fds[i] = -1;
+	for (unsigned i = 0; i < l->n_addresses; i++) {
+		r = open_address(l, i, &endpoints[i], why);
+		if (r < 0)
+			return r;
+	}
+	*ret = sl_steal(l);
+	return 0;
+}
+
+void listeners_free(struct listeners *l)
+{
+	if (l == NULL)
+		return;
+	sl_check(l, LISTENERS_MAGIC);
+	for (size_t i = 0; l->fds != NULL && i < (size_t)l->n_workers * l->n_addresses; i++)
+		sl_close_fd(&l->fds[i]);
+	free(l->fds);
+	l->magic = 0;
+	free(l);
+}
+
+unsigned listeners_count(const struct listeners *l)
+{
+	return l->n_addresses;
+}
+
+int listeners_fd(const struct listeners *l, uint32_t worker, unsigned i)
+{
+	sl_check(l, LISTENERS_MAGIC);
+	sl_assert(worker < l->n_workers && i < l->n_addresses);
+	return l->fds[worker * l->n_addresses + i];
+}
+
+uint16_t listeners_port(const struct listeners *l, unsigned i)
+{
+	sl_assert(i < l->n_addresses);
+	return l->ports[i];
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The proxy's listeners: one per worker and proxy_listen address (SO_REUSEPORT), made by the
+ * master before any worker and held for its life, so that a worker's crash loses no
+ * connection that was waiting in its queue.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/why.h"
+
+#define LISTEN_BACKLOG 4096
+#define LISTEN_ADDRESSES_MAX 32
+
+struct listeners;
+
+/* list: conf proxy_listen.  Refuses an address that another process listens on, also one that
+ * shares it by SO_REUSEPORT.  -errno; why names address and reason. */
+int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why);
+/* Closes the master's copies. */
+void listeners_free(struct listeners *l);
+SL_DEFINE_AUTO(listeners);
+
+/* Addresses per worker. */
+unsigned listeners_count(const struct listeners *l);
+/* The worker's listener on address i. */
+int listeners_fd(const struct listeners *l, uint32_t worker, unsigned i);
+/* The port address i is bound to (chosen by the kernel for port 0). */
+uint16_t listeners_port(const struct listeners *l, unsigned i);

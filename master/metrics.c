@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/clock.h"
+#include "master/child.h"
+#include "master/status_docs.h"
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put(struct buf *out, const char *name, const char *type, const char *help, uint64_t v)
+{
+	head(out, name, type, help);
+	buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
+}
+
+/* Label values: backslash, quote and newline escaped (exposition format 0.0.4). */
+static void put_label(struct buf *out, const char *value)
+{
+	for (; *value != '\0'; value++) {
+		if (*value == '\\' || *value == '"')
+			buf_printf(out, "\\%c", *value);
+		else if (*value == '\n')
+			buf_add(out, "\\n", 2);
+		else
+			buf_add(out, value, 1);
+	}
+}
+
+/* ---- Kong's names ---- */
+
+struct totals {
+	uint64_t accepted, active, waiting, writing, requests;
+};
+
+static void sum(const struct status_sources *s, struct totals *t)
+{
+	const struct stat_area *area = supervise_stat(s->workers);
+
+	for (uint32_t i = 0; i < supervise_count(s->workers); i++) {
+		const struct stat_worker *w = &area->workers[i];
+
+		t->accepted += atomic_load(&w->connections_accepted);
+		t->active += atomic_load(&w->connections_active);
+		t->waiting += atomic_load(&w->connections_waiting);
+		t->writing += atomic_load(&w->requests_active);
+		t->requests += atomic_load(&w->requests_total);
+	}
+}
+
+static void put_connections(const struct status_sources *s, struct buf *out)
+{
+	struct totals t = {.accepted = 0};
+
+	sum(s, &t);
+	head(out, "kong_nginx_connections_total", "gauge", "Number of connections by subsystem.");
+	const struct {
+		const char *state;
+		uint64_t n;
+	} rows[] = {{"accepted", t.accepted}, {"active", t.active}, {"handled", t.accepted},
+			{"reading", 0}, {"total", t.requests}, {"waiting", t.waiting},
+			{"writing", t.writing}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		buf_printf(out,
+				"kong_nginx_connections_total{node_id=\"%s\",subsystem=\"http\","
+				"state=\"%s\"} %llu\n",
+				s->node->id, rows[i].state, (unsigned long long)rows[i].n);
+	head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
+	buf_printf(out, "kong_nginx_requests_total{node_id=\"%s\",subsystem=\"http\"} %llu\n",
+			s->node->id, (unsigned long long)t.requests);
+}
+
+static void put_kong(const struct status_sources *s, struct buf *out)
+{
+	struct follow_link l;
+
+	head(out, "kong_node_info", "gauge", "Node metadata information.");
+	buf_printf(out, "kong_node_info{node_id=\"%s\",version=\"%s\"} 1\n", s->node->id,
+			PACKAGE_VERSION);
+	if (s->control != NULL)
+		put(out, "kong_datastore_reachable", "gauge",
+				"Datastore reachable, 0 is unreachable.",
+				child_pid(s->control) != 0);
+	if (s->follow == NULL)
+		return;
+	follow_get_link(s->follow, &l);
+	put(out, "kong_control_plane_connected", "gauge",
+			"Connected to control plane, 0 is unconnected.", l.is_connected);
+	put_connections(s, out);
+}
+
+/* ---- ours ---- */
+
+static void put_node(const struct status_sources *s, struct buf *out)
+{
+	const struct snap_view *v = follow_view(s->follow);
+	uint64_t committed, refused, rejected, used, map, restarts = 0;
+	struct follow_link l;
+
+	for (uint32_t i = 0; i < supervise_count(s->workers); i++)
+		restarts += supervise_restarts(s->workers, i);
+	history_counts(s->history, &committed, &refused, &rejected);
+	snapshot_writer_usage(s->writer, &used, &map);
+	follow_get_link(s->follow, &l);
+	put(out, "sluice_uptime_seconds", "gauge", "Seconds since sluiced started.",
+			(clock_mono_ms() - s->node->started_ms) / 1000);
+	put(out, "sluice_generation", "gauge", "Generation of the configuration in force.",
+			v != NULL ? snap_view_generation(v) : 0);
+	put(out, "sluice_workers", "gauge", "Worker processes configured.",
+			supervise_count(s->workers));
+	put(out, "sluice_workers_ready", "gauge", "Worker processes that take traffic.",
+			supervise_ready(s->workers));
+	put(out, "sluice_worker_restarts_total", "counter", "Workers started again.", restarts);
+	put(out, "sluice_updates_committed_total", "counter",
+			"Updates of the configuration committed.", committed);
+	put(out, "sluice_updates_refused_total", "counter",
+			"Updates of the configuration refused as a whole.", refused);
+	put(out, "sluice_resources_rejected_total", "counter",
+			"Resources rejected in committed updates.", rejected);
+	put(out, "sluice_plugin_checks_total", "counter", "Runs of sluice-check.", l.checks_run);
+	put(out, "sluice_snapshot_used_bytes", "gauge", "Bytes of the snapshot in use.", used);
+	put(out, "sluice_snapshot_map_bytes", "gauge", "Bytes the snapshot may grow to.", map);
+}
+
+static void put_plugin_rows(const struct status_sources *s, struct buf *out, const char *field,
+		const char *type, const char *help, size_t offset)
+{
+	struct plugin_total t;
+	char name[64];
+	uint64_t v;
+
+	snprintf(name, sizeof(name), "sluice_plugin_%s%s", field,
+			strcmp(type, "counter") == 0 ? "_total" : "");
+	head(out, name, type, help);
+	for (size_t i = 0; counts_at(s->counts, i, &t); i++) {
+		memcpy(&v, (const char *)&t + offset, sizeof(v));
+		buf_printf(out, "%s{plugin=\"", name);
+		put_label(out, t.plugin);
+		buf_printf(out, "\"} %llu\n", (unsigned long long)v);
+	}
+}
+
+void status_metrics(const struct status_sources *s, struct buf *out)
+{
+	put_kong(s, out);
+	if (s->workers == NULL)
+		return;
+	put_node(s, out);
+#define X(field, type, help) \
+	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
+	COUNTS_TABLE(X)
+#undef X
+	stat_prometheus(supervise_stat(s->workers), supervise_count(s->workers), out);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+
+/* mkdir -p; only the last component is ours. */
+static int make_directories(const char *path, struct why *why)
+{
+	sl_auto_mem char *p = strdup(path);
+
+	if (p == NULL)
+		return why_errno(why, ENOMEM, "prefix");
+	for (char *at = strchr(p + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		if (mkdir(p, 0755) < 0 && errno != EEXIST)
+			return why_errno(why, errno, "prefix: cannot create %s", p);
+		*at = '/';
+	}
+	if (mkdir(p, 0750) < 0 && errno != EEXIST)
+		return why_errno(why, errno, "prefix: cannot create %s", p);
+	return 0;
+}
+
+static int find_worker_group(struct node *n, struct why *why)
+{
+	const struct passwd *pw;
+
+	n->worker_gid = (gid_t)-1;
+	if (geteuid() != 0)
+		return 0;
+	pw = getpwnam(n->conf->worker_user);
+	if (pw == NULL) {
+		why_set(why, "worker_user", 0, "there is no user \"%s\"", n->conf->worker_user);
+		return -EINVAL;
+	}
+	n->worker_gid = pw->pw_gid;
+	return 0;
+}
+
+static int prepare_prefix(const struct node *n, struct why *why)
+{
+	const char *prefix = n->conf->prefix;
+	struct stat st;
+	int r = make_directories(prefix, why);
+
+	if (r < 0)
+		return r;
+	if (stat(prefix, &st) < 0)
+		return why_errno(why, errno, "prefix %s", prefix);
+	if (!S_ISDIR(st.st_mode)) {
+		why_set(why, "prefix", 0, "%s is not a directory", prefix);
+		return -ENOTDIR;
+	}
+	if ((st.st_mode & S_IWOTH) != 0) {
+		why_set(why, "prefix", 0, "%s is writable by everybody: chmod o-w it", prefix);
+		return -EPERM;
+	}
+	if (n->worker_gid != (gid_t)-1 && st.st_gid != n->worker_gid &&
+			chown(prefix, (uid_t)-1, n->worker_gid) < 0)
+		return why_errno(
+				why, errno, "prefix: cannot give %s to the workers' group", prefix);
+	return 0;
+}
+
+static int refuse_second(int fd, const char *prefix, struct why *why)
+{
+	char pid[24] = "";
+	ssize_t got = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	pid[got > 0 ? got : 0] = '\0';
+	pid[strcspn(pid, "\n")] = '\0';
+	why_set(why, "prefix", 0,
+			"another sluiced (pid %s) runs on %s: stop it, or give this one its own "
+			"prefix",
+			pid[0] != '\0' ? pid : "unknown", prefix);
+	return -EBUSY;
+}
+
+static int take_lock(struct node *n, struct why *why)
+{
+	sl_auto_mem char *path = conf_path(n->conf, "sluiced.pid");
+	char pid[24];
+	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+
+	if (path == NULL)
+		return why_errno(why, ENOMEM, "sluiced.pid");
+	n->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (n->pid_fd < 0)
+		return why_errno(why, errno, "cannot open %s", path);
+	if (flock(n->pid_fd, LOCK_EX | LOCK_NB) < 0) {
+		int r = errno == EWOULDBLOCK ? refuse_second(n->pid_fd, n->conf->prefix, why)
+					     : why_errno(why, errno, "cannot lock %s", path);
+
+		sl_close_fd(&n->pid_fd);
+		n->pid_fd = -1;
+		return r;
+	}
+	if (ftruncate(n->pid_fd, 0) < 0 || pwrite(n->pid_fd, pid, (size_t)len, 0) != len)
+		return why_errno(why, errno, "cannot write %s", path);
+	return 0;
+}
+
+static int make_id(struct node *n, const char *path, struct why *why)
+{
+	sl_auto_mem char *fresh = NULL;
+	sl_auto_fd int fd = -1;
+
+	uuid_make(n->id);
+	if (asprintf(&fresh, "%s.new", path) < 0) {
+		fresh = NULL;
+		return why_errno(why, ENOMEM, "node.id");
+	}
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 || dprintf(fd, "%s\n", n->id) < 0 || fsync(fd) < 0 || rename(fresh, path) < 0)
+		return why_errno(why, errno, "cannot write %s", path);
+	return 0;
+}
+
+static int load_id(struct node *n, struct why *why)
+{
+	sl_auto_mem char *path = conf_path(n->conf, "node.id");
+	sl_auto_fd int fd = -1;
+	ssize_t got;
+
+	if (path == NULL)
+		return why_errno(why, ENOMEM, "node.id");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? make_id(n, path, why)
+				       : why_errno(why, errno, "cannot read %s", path);
+	got = read(fd, n->id, sizeof(n->id) - 1);
+	n->id[got > 0 ? got : 0] = '\0';
+	if (!uuid_is_valid(str_of(n->id))) {
+		why_set(why, "node.id", 0,
+				"%s does not hold a UUID: remove it to give the node a new id",
+				path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int node_open(struct node **ret, const struct conf *conf, struct why *why)
+{
+	sl_auto(node) n = calloc(1, sizeof(*n));
+	int r;
+
+	if (n == NULL)
+		return why_errno(why, ENOMEM, "node");
+	n->conf = conf;
+	n->pid_fd = -1;
+	n->started_ms = clock_mono_ms();
+	if (gethostname(n->hostname, sizeof(n->hostname) - 1) < 0)
+		snprintf(n->hostname, sizeof(n->hostname), "localhost");
+	r = find_worker_group(n, why);
+	if (r == 0)
+		r = prepare_prefix(n, why);
+	if (r == 0)
+		r = take_lock(n, why);
+	if (r == 0)
+		r = load_id(n, why);
+	if (r < 0)
+		return r;
+	*ret = sl_steal(n);
+	return 0;
+}
+
+void node_free(struct node *n)
+{
+	sl_auto_mem char *path = NULL;
+
+	if (n == NULL)
+		return;
+	if (n->pid_fd >= 0) {
+		/* while the lock is still held: nobody else's file */
+		path = conf_path(n->conf, "sluiced.pid");
+		if (path != NULL)
+			unlink(path);
+		close(n->pid_fd);
+	}
+	free(n);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/status.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/check.h"
+#include "master/status_docs.h"
+#include "shm/conf.h"
+
+#define STATUS_MAGIC SL_MAGIC('S', 'T', 'A', 'T')
+#define REQUEST_TIMEOUT_S 10
+
+struct status {
+	uint32_t magic;
+	const struct status_sources *sources;
+	struct evhttp *open;      /* status_listen */
+	struct evhttp *operators; /* the unix socket */
+	char *socket_path;
+};
+
+/* ---- answers ---- */
+
+static void send_text(
+		struct evhttp_request *req, int code, const char *type, const char *text, size_t n)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	if (out == NULL) {
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+		return;
+	}
+	evbuffer_add(out, text, n);
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Content-Type", type);
+	evhttp_add_header(evhttp_request_get_output_headers(req), "Server",
+			"sluice/" PACKAGE_VERSION);
+	evhttp_send_reply(req, code, NULL, out);
+	evbuffer_free(out);
+}
+
+/* Takes the reference over. */
+static void send_json(struct evhttp_request *req, int code, json_t *doc)
+{
+	sl_auto_mem char *text = doc != NULL ? json_dumps(doc, JSON_COMPACT) : NULL;
+
+	json_decref(doc);
+	if (text == NULL)
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	else
+		send_text(req, code, "application/json; charset=utf-8", text, strlen(text));
+}
+
+static void send_message(struct evhttp_request *req, int code, const char *message)
+{
+	send_json(req, code, json_pack("{s:s}", "message", message));
+}
+
+/* ---- routes ---- */
+
+static void get_status(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, status_doc_status(s->sources));
+}
+
+static void get_ready(struct evhttp_request *req, const struct status *s)
+{
+	int code = HTTP_SERVUNAVAIL;
+	json_t *doc = status_doc_ready(s->sources, &code);
+
+	send_json(req, code, doc);
+}
+
+static void get_workers(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, status_doc_workers(s->sources));
+}
+
+static void get_plugins(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, status_doc_plugins(s->sources));
+}
+
+static void get_generations(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, status_doc_generations(s->sources));
+}
+
+static void get_metrics(struct evhttp_request *req, const struct status *s)
+{
+	sl_auto_buf out = {.p = NULL};
+
+	status_metrics(s->sources, &out);
+	if (out.is_failed)
+		evhttp_send_error(req, HTTP_INTERNAL, NULL);
+	else
+		send_text(req, HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", out.p, out.n);
+}
+
+static void post_reload(struct evhttp_request *req, const struct status *s)
+{
+	struct why why = WHY_NONE;
+	sl_auto_mem char *notes = s->sources->reload(s->sources->arg, &why);
+	char text[1200];
+
+	if (notes == NULL)
+		send_message(req, HTTP_BADREQUEST, why_text(&why, text, sizeof(text)));
+	else
+		send_message(req, HTTP_OK, notes);
+}
+
+struct route {
+	const char *path;
+	enum evhttp_cmd_type method;
+	bool is_operators_route;
+	void (*answer)(struct evhttp_request *req, const struct status *s);
+};
+
+static const struct route routes[] = {
+		{"/status", EVHTTP_REQ_GET, false, get_status},
+		{"/status/ready", EVHTTP_REQ_GET, false, get_ready},
+		{"/workers", EVHTTP_REQ_GET, false, get_workers},
+		{"/plugins", EVHTTP_REQ_GET, false, get_plugins},
+		{"/generations", EVHTTP_REQ_GET, false, get_generations},
+		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
+		{"/reload", EVHTTP_REQ_POST, true, post_reload},
+};
+
+static const struct route *find_route(const char *path, bool is_operator)
+{
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (strcmp(routes[i].path, path) == 0 &&
+				(is_operator || !routes[i].is_operators_route))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+static void answer(struct evhttp_request *req, const struct status *s, bool is_operator)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+	const struct route *r = path != NULL ? find_route(path, is_operator) : NULL;
+	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+
+	sl_check(s, STATUS_MAGIC);
+	if (r == NULL)
+		send_message(req, HTTP_NOTFOUND, "Not found");
+	else if (method != r->method && !(method == EVHTTP_REQ_HEAD && r->method == EVHTTP_REQ_GET))
+		send_message(req, HTTP_BADMETHOD, "Method not allowed");
+	else
+		r->answer(req, s);
+}
+
+static void on_open_request(struct evhttp_request *req, void *arg)
+{
+	answer(req, arg, false);
+}
+
+static void on_operators_request(struct evhttp_request *req, void *arg)
+{
+	answer(req, arg, true);
+}
+
+/* ---- listening ---- */
+
+static struct evhttp *make_server(
+		struct event_base *base, void (*cb)(struct evhttp_request *, void *), void *arg)
+{
+	struct evhttp *http = evhttp_new(base);
+
+	if (http == NULL)
+		return NULL;
+	evhttp_set_timeout(http, REQUEST_TIMEOUT_S);
+	evhttp_set_max_headers_size(http, 16384);
+	evhttp_set_max_body_size(http, 16384);
+	evhttp_set_gencb(http, cb, arg);
+	return http;
+}
+
+static int listen_open(struct status *s, struct why *why)
+{
+	const char *list = s->sources->node->conf->status_listen;
+	struct conf_address a;
+	struct str item;
+	int r;
+
+	while (conf_list_next(&list, &item)) {
+		r = conf_parse_address(item, &a, why);
+		if (r < 0)
+			return r;
+		if (evhttp_bind_socket_with_handle(s->open, a.host, a.port) == NULL) {
+			r = errno != 0 ? errno : EADDRINUSE;
+			why_set(why, "status_listen", 0, "cannot listen on %.*s: %s%s",
+					STR_ARG(item), strerror(r),
+					r == EADDRINUSE ? ": is another gateway running?" : "");
+			return -r;
+		}
+	}
+	return 0;
+}
+
+static int open_unix(const char *path, struct why *why)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	sl_auto_fd int fd = -1;
+
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		why_set(why, "prefix", 0, "%s is too long for a socket (%zu bytes at most)", path,
+				sizeof(sa.sun_path) - 1);
+		return -ENAMETOOLONG;
+	}
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return why_errno(why, errno, "%s", path);
+	/* the prefix is locked: what is there is left from a sluiced that is gone */
+	unlink(path);
+	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
+			chmod(path, 0600) < 0 || listen(fd, 64) < 0)
+		return why_errno(why, errno, "%s", path);
+	return sl_steal_fd(&fd);
+}
+
+static int listen_operators(struct status *s, struct why *why)
+{
+	int fd;
+
+	s->socket_path = conf_path(s->sources->node->conf, "sluiced.sock");
+	if (s->socket_path == NULL)
+		return why_errno(why, ENOMEM, "sluiced.sock");
+	fd = open_unix(s->socket_path, why);
+	if (fd < 0)
+		return fd;
+	if (evhttp_accept_socket(s->operators, fd) < 0) {
+		close(fd);
+		return why_errno(why, ENOMEM, "sluiced.sock");
+	}
+	return 0;
+}
+
+int status_new(struct status **ret, struct event_base *base, const struct status_sources *sources,
+		struct why *why)
+{
+	sl_auto(status) s = calloc(1, sizeof(*s));
+	int r;
+
+	if (s == NULL)
+		return why_errno(why, ENOMEM, "status API");
+	s->magic = STATUS_MAGIC;
+	s->sources = sources;
+	s->open = make_server(base, on_open_request, s);
+	s->operators = make_server(base, on_operators_request, s);
+	if (s->open == NULL || s->operators == NULL)
+		return why_errno(why, ENOMEM, "status API");
+	r = listen_open(s, why);
+	if (r == 0)
+		r = listen_operators(s, why);
+	if (r < 0)
+		return r;
+	*ret = sl_steal(s);
+	return 0;
+}
+
+void status_free(struct status *s)
+{
+	if (s == NULL)
+		return;
+	sl_check(s, STATUS_MAGIC);
+	if (s->open != NULL)
+		evhttp_free(s->open);
+	if (s->operators != NULL)
+		evhttp_free(s->operators);
+	if (s->socket_path != NULL)
+		unlink(s->socket_path);
+	free(s->socket_path);
+	s->magic = 0;
+	free(s);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The status API: HTTP and JSON on status_listen, and the same with operators' verbs on
+ * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
+ *
+ *	GET /status /status/ready /workers /plugins /generations /metrics    POST /reload (socket
+ *only)
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/cleanup.h"
+#include "base/why.h"
+#include "master/counts.h"
+#include "master/follow.h"
+#include "master/history.h"
+#include "master/node.h"
+#include "master/supervise.h"
+
+struct child;
+struct event_base;
+struct status;
+
+/* What there is to tell; everything is borrowed. */
+struct status_sources {
+	const struct node *node;
+	const struct follow *follow;          /* NULL: role control_plane */
+	const struct supervise *workers;      /* NULL: role control_plane */
+	const struct snapshot_writer *writer; /* NULL: role control_plane */
+	const struct history *history;
+	const struct counts *counts;
+	const struct child *control; /* sluice-control; NULL: role data_plane */
+	bool is_stopping;
+	/* POST /reload: notes for the operator, one per line; malloc'd, NULL with why. */
+	char *(*reload)(void *arg, struct why *why);
+	void *arg;
+};
+
+/* sources: borrowed, read at every request. */
+int status_new(struct status **ret, struct event_base *base, const struct status_sources *sources,
+		struct why *why);
+void status_free(struct status *s);
+SL_DEFINE_AUTO(status);

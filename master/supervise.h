@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The workers of this node: started with their listeners and shared memory, watched (end,
+ * heartbeat), replaced, drained.  Says what they say: the owner hears of every READY,
+ * GENERATION_DONE and PLUGIN_STATE.  libevent; single-threaded.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/why.h"
+#include "shm/board.h"
+#include "shm/conf.h"
+#include "shm/stat.h"
+
+struct event_base;
+struct listeners;
+struct supervise;
+
+/* What one worker says of one plugin; borrowed for the call. */
+struct plugin_report {
+	struct str id;
+	uint64_t version;
+	bool is_active;
+	uint64_t version_in_force;
+	struct str file;
+	uint32_t line;
+	struct str text;
+};
+
+struct plugin_counts {
+	struct str plugin;         /* name */
+	struct str version_sha256; /* 32 bytes */
+	uint64_t runs, errors, cpu_trips, memory_trips, discards, cpu_ns, memory_bytes;
+};
+
+struct supervise_events {
+	void (*ready)(void *arg, uint32_t slot, uint64_t generation);
+	void (*generation_done)(void *arg, uint32_t slot, uint64_t generation);
+	void (*plugin_state)(void *arg, uint32_t slot, const struct plugin_report *r);
+	void (*plugin_counts)(void *arg, uint32_t slot, const struct plugin_counts *c);
+	/* The process is gone (another follows by itself unless everything stops). */
+	void (*gone)(void *arg, uint32_t slot);
+	/* After supervise_stop: the last one is gone. */
+	void (*stopped)(void *arg);
+};
+
+struct supervise_conf {
+	const struct conf *conf;
+	const struct listeners *listeners; /* must outlive the workers */
+	uint32_t n_workers;
+	char *program; /* path of sluice-worker; borrowed */
+};
+
+int supervise_new(struct supervise **ret, struct event_base *base,
+		const struct supervise_conf *conf, const struct supervise_events *events, void *arg,
+		struct why *why);
+/* Kills what still runs. */
+void supervise_free(struct supervise *s);
+SL_DEFINE_AUTO(supervise);
+
+void supervise_start(struct supervise *s);
+/* Workers finish their requests within drain_ms, then end; 0 = at once. */
+void supervise_stop(struct supervise *s, uint32_t drain_ms);
+
+/* A generation is committed: tells board and workers. */
+void supervise_publish(struct supervise *s, uint64_t generation);
+void supervise_set_log_level(struct supervise *s, enum log_level level);
+
+uint32_t supervise_count(const struct supervise *s);
+/* Workers that said READY and still run. */
+uint32_t supervise_ready(const struct supervise *s);
+bool supervise_is_ready(const struct supervise *s, uint32_t slot);
+/* "starting", "ready", "draining", "down" */
+const char *supervise_state(const struct supervise *s, uint32_t slot);
+pid_t supervise_pid(const struct supervise *s, uint32_t slot);
+uint32_t supervise_restarts(const struct supervise *s, uint32_t slot);
+/* What the worker said when it could not start; "" = nothing. */
+const char *supervise_failure(const struct supervise *s, uint32_t slot);
+const struct board *supervise_board(const struct supervise *s);
+const struct stat_area *supervise_stat(const struct supervise *s);

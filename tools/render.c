@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/render.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include "tools/text_table.h"
+
+/* A field of a document by a path of keys, "a.b". */
+static const json_t *at(const json_t *o, const char *path)
+{
+	const char *dot;
+
+	for (; (dot = strchr(path, '.')) != NULL; path = dot + 1)
+		o = json_object_getn(o, path, (size_t)(dot - path));
+	return json_object_get(o, path);
+}
+
+static const char *text_at(const json_t *o, const char *path)
+{
+	const char *s = json_string_value(at(o, path));
+
+	return s != NULL ? s : "";
+}
+
+static long long number_at(const json_t *o, const char *path)
+{
+	return (long long)json_integer_value(at(o, path));
+}
+
+static void duration(char *buf, size_t size, long long ms)
+{
+	long long s = ms / 1000;
+
+	if (ms < 10000)
+		snprintf(buf, size, "%lld ms", ms);
+	else if (s < 120)
+		snprintf(buf, size, "%lld s", s);
+	else if (s < 7200)
+		snprintf(buf, size, "%lld min", s / 60);
+	else if (s < 172800)
+		snprintf(buf, size, "%lld h", s / 3600);
+	else
+		snprintf(buf, size, "%lld days", s / 86400);
+}
+
+static void bytes(char *buf, size_t size, long long n)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	double v = (double)n;
+	size_t u = 0;
+
+	for (; v >= 1024 && u + 1 < sizeof(units) / sizeof(units[0]); u++)
+		v /= 1024;
+	snprintf(buf, size, u == 0 ? "%.0f %s" : "%.1f %s", v, units[u]);
+}
+
+/* ---- status ---- */
+
+static void render_stream(const json_t *s, FILE *out)
+{
+	const json_t *link = at(s, "control_stream");
+	char since[32];
+
+	if (!json_is_object(link))
+		return;
+	duration(since, sizeof(since), number_at(link, "since_ms"));
+	if (json_is_true(at(link, "connected")))
+		fprintf(out, "control     connected to %s for %s%s\n", text_at(link, "peer"), since,
+				json_is_true(at(link, "updating")) ? ", updating" : "");
+	else
+		fprintf(out, "control     NOT connected for %s: %s\n", since,
+				text_at(link, "last_error"));
+}
+
+static void render_entities(const json_t *s, FILE *out)
+{
+	const json_t *entities = at(s, "snapshot.entities"), *count;
+	const char *name, *comma = "";
+
+	fprintf(out, "entities    ");
+	json_object_foreach ((json_t *)(uintptr_t)entities, name, count) {
+		fprintf(out, "%s%lld %s", comma, (long long)json_integer_value(count), name);
+		comma = ", ";
+	}
+	fprintf(out, "\n");
+}
+
+void render_status(const json_t *doc, FILE *out)
+{
+	const json_t *s = at(doc, "sluice");
+	char up[32], used[32], map[32];
+
+	duration(up, sizeof(up), number_at(s, "uptime_ms"));
+	bytes(used, sizeof(used), number_at(s, "snapshot.used_bytes"));
+	bytes(map, sizeof(map), number_at(s, "snapshot.map_bytes"));
+	fprintf(out, "node        %s (%s)\n", text_at(s, "node_id"), text_at(s, "hostname"));
+	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n", text_at(s, "version"),
+			text_at(s, "role"), number_at(s, "pid"), up,
+			json_is_true(at(s, "draining")) ? ", STOPPING" : "");
+	fprintf(out, "workers     %lld of %lld ready\n", number_at(s, "workers.ready"),
+			number_at(s, "workers.total"));
+	fprintf(out, "generation  %lld (epoch %.8s, hash %.8s)\n", number_at(s, "generation"),
+			text_at(s, "epoch"), text_at(doc, "configuration_hash"));
+	render_stream(s, out);
+	fprintf(out, "snapshot    %s of %s\n", used, map);
+	render_entities(s, out);
+	fprintf(out, "traffic     %lld requests, %lld connections open\n",
+			number_at(doc, "server.total_requests"),
+			number_at(doc, "server.connections_active"));
+	fprintf(out, "steering    %s, %s (%s)\n", text_at(s, "steering.mode"),
+			json_is_true(at(s, "steering.bpf")) ? "by eBPF" : "without eBPF",
+			text_at(s, "steering.reason"));
+}
+
+/* ---- tables ---- */
+
+void render_workers(const json_t *doc, FILE *out)
+{
+	static const char *const heads[] = {">SLOT", ">PID", "STATE", ">GENERATION", ">RESTARTS",
+			">CONNECTIONS", ">REQUESTS", "HEARTBEAT", "ERROR", NULL};
+	sl_auto(text_table) t = NULL;
+	const json_t *w;
+	char beat[32];
+	size_t i;
+
+	if (text_table_new(&t, heads) < 0)
+		return;
+	json_array_foreach (at(doc, "data"), i, w) {
+		duration(beat, sizeof(beat), number_at(w, "heartbeat_age_ms"));
+		text_table_cell(t, "%lld", number_at(w, "slot"));
+		text_table_cell(t, "%lld", number_at(w, "pid"));
+		text_table_cell(t, "%s", text_at(w, "state"));
+		text_table_cell(t, "%lld", number_at(w, "generation"));
+		text_table_cell(t, "%lld", number_at(w, "restarts"));
+		text_table_cell(t, "%lld", number_at(w, "connections_active"));
+		text_table_cell(t, "%lld", number_at(w, "requests_total"));
+		text_table_cell(t, "%s ago", beat);
+		text_table_cell(t, "%s", text_at(w, "error"));
+	}
+	text_table_print(t, out);
+}
+
+static void plugin_row(struct text_table *t, const json_t *p)
+{
+	const json_t *phases = at(p, "phases"), *phase;
+	char names[256] = "", memory[32];
+	size_t i;
+
+	json_array_foreach (phases, i, phase) {
+		size_t n = strlen(names);
+
+		snprintf(names + n, sizeof(names) - n, "%s%s", n != 0 ? "," : "",
+				json_string_value(phase));
+	}
+	bytes(memory, sizeof(memory), number_at(p, "counters.memory_bytes"));
+	text_table_cell(t, "%s", text_at(p, "name"));
+	text_table_cell(t, "%.12s", text_at(p, "version"));
+	text_table_cell(t, "%s", text_at(p, "state"));
+	text_table_cell(t, "%lld/%lld", number_at(p, "workers_active"),
+			number_at(p, "workers_total"));
+	text_table_cell(t, "%lld", number_at(p, "priority"));
+	text_table_cell(t, "%s", names);
+	text_table_cell(t, "%lld", number_at(p, "counters.runs"));
+	text_table_cell(t, "%lld", number_at(p, "counters.errors"));
+	text_table_cell(t, "%lld",
+			number_at(p, "counters.cpu_trips") + number_at(p, "counters.memory_trips"));
+	text_table_cell(t, "%s", memory);
+}
+
+static void print_reason(const char *what, const json_t *r, FILE *out)
+{
+	const char *file = text_at(r, "file");
+
+	if (file[0] != '\0')
+		fprintf(out, "  %s: %s:%lld: %s\n", what, file, number_at(r, "line"),
+				text_at(r, "message"));
+	else
+		fprintf(out, "  %s: %s\n", what, text_at(r, "message"));
+}
+
+void render_plugins(const json_t *doc, FILE *out)
+{
+	static const char *const heads[] = {"NAME", "VERSION", "STATE", ">WORKERS", ">PRIORITY",
+			"PHASES", ">RUNS", ">ERRORS", ">TRIPS", ">MEMORY", NULL};
+	const json_t *data = at(doc, "data"), *p;
+	sl_auto(text_table) t = NULL;
+	size_t i;
+
+	if (text_table_new(&t, heads) < 0)
+		return;
+	json_array_foreach (data, i, p) {
+		plugin_row(t, p);
+	}
+	text_table_print(t, out);
+	json_array_foreach (data, i, p) {
+		if (json_is_object(at(p, "refusal")))
+			print_reason(text_at(p, "name"), at(p, "refusal"), out);
+	}
+}
+
+static void generation_row(struct text_table *t, const json_t *g)
+{
+	time_t seconds = (time_t)(number_at(g, "at_ms") / 1000);
+	struct tm tm;
+	char when[32] = "";
+
+	if (localtime_r(&seconds, &tm) != NULL)
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+	text_table_cell(t, "%lld", number_at(g, "generation"));
+	text_table_cell(t, "%s", when);
+	text_table_cell(t, "%s", json_is_true(at(g, "full")) ? "full" : "delta");
+	text_table_cell(t, "%lld", number_at(g, "resources"));
+	text_table_cell(t, "%lld", number_at(g, "removed"));
+	text_table_cell(t, "%lld", number_at(g, "rejected"));
+	text_table_cell(t, "%lld/%lld", number_at(g, "workers_active"),
+			number_at(g, "workers_total"));
+	text_table_cell(t, "%lld", number_at(g, "duration_ms"));
+	if (text_at(g, "refused_for")[0] != '\0')
+		text_table_cell(t, "refused (%s): %s", text_at(g, "refused_for"),
+				text_at(g, "error"));
+	else
+		text_table_cell(t, "in force");
+}
+
+void render_generations(const json_t *doc, FILE *out)
+{
+	static const char *const heads[] = {">GENERATION", "TIME", "KIND", ">CHANGED", ">REMOVED",
+			">REJECTED", ">WORKERS", ">MS", "OUTCOME", NULL};
+	const json_t *data = at(doc, "data"), *g, *r;
+	sl_auto(text_table) t = NULL;
+	size_t i, k;
+
+	if (text_table_new(&t, heads) < 0)
+		return;
+	json_array_foreach (data, i, g) {
+		generation_row(t, g);
+	}
+	text_table_print(t, out);
+	json_array_foreach (data, i, g) {
+		json_array_foreach (at(g, "rejections"), k, r) {
+			fprintf(out, "  generation %lld, %s", number_at(g, "generation"),
+					text_at(r, "code"));
+			print_reason(text_at(r, "name")[0] != '\0' ? text_at(r, "name")
+								   : text_at(r, "id"),
+					r, out);
+		}
+	}
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sluicectl: what operators ask of a node, one verb at a time.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/verbs.h"
+
+#define DEFAULT_PREFIX "/var/lib/sluice"
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: sluicectl [-c FILE | --prefix DIR] [--json] VERB …\n\n", out);
+	for (const struct ctl_verb *v = ctl_verbs; v->name != NULL; v++)
+		fprintf(out, "  %-12s %-14s %s\n", v->name, v->usage, v->summary);
+	fputs("\n"
+	      "  -c, --config FILE   the node's configuration: its prefix is asked\n"
+	      "  -p, --prefix DIR    the node's state directory (default: $SLUICE_PREFIX, then\n"
+	      "                      " DEFAULT_PREFIX ")\n"
+	      "  -j, --json          print JSON\n"
+	      "  -h, --help          print this; behind a verb: more about it\n"
+	      "      --version       print the version\n"
+	      "\n"
+	      "exit code: 0 ok, 1 the answer is no (not ready, refused, findings), 2 bad usage,\n"
+	      "3 no node answers\n",
+			out);
+}
+
+static void print_verb_help(const struct ctl_verb *v)
+{
+	printf("usage: sluicectl [-c FILE | --prefix DIR] [--json] %s%s%s\n\n%s.\n\n%s", v->name,
+			v->usage[0] != '\0' ? " " : "", v->usage, v->summary, v->help);
+}
+
+/* The verb of one or two words; *ret_words is how many. */
+static const struct ctl_verb *find_verb(char **args, int n, int *ret_words)
+{
+	char two[64] = "";
+
+	if (n == 0)
+		return NULL;
+	if (n > 1)
+		snprintf(two, sizeof(two), "%.30s %.30s", args[0], args[1]);
+	for (const struct ctl_verb *v = ctl_verbs; v->name != NULL; v++) {
+		*ret_words = strchr(v->name, ' ') != NULL ? 2 : 1;
+		if (strcmp(v->name, *ret_words == 2 ? two : args[0]) == 0)
+			return v;
+	}
+	return NULL;
+}
+
+struct options {
+	const char *config, *prefix;
+	bool is_json, is_help;
+	int exit_code; /* ≥ 0: done already */
+};
+
+/* getopt permutes: options may stand before or behind the verb. */
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
+			{"prefix", required_argument, NULL, 'p'}, {"json", no_argument, NULL, 'j'},
+			{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'},
+			{NULL, 0, NULL, 0}};
+	int opt;
+
+	*o = (struct options){.exit_code = -1};
+	while (o->exit_code < 0 && (opt = getopt_long(argc, argv, "c:p:jh", table, NULL)) != -1) {
+		if (opt == 'c') {
+			o->config = optarg;
+		} else if (opt == 'p') {
+			o->prefix = optarg;
+		} else if (opt == 'j') {
+			o->is_json = true;
+		} else if (opt == 'h') {
+			o->is_help = true;
+		} else if (opt == 'v') {
+			puts("sluicectl " PACKAGE_VERSION);
+			o->exit_code = CTL_OK;
+		} else {
+			o->exit_code = CTL_USAGE;
+		}
+	}
+}
+
+/* --prefix, then the file, then the environment, then the default. */
+static const char *choose_prefix(const struct options *o, const struct conf *conf)
+{
+	const char *env = getenv("SLUICE_PREFIX");
+
+	if (o->prefix != NULL)
+		return o->prefix;
+	if (o->config != NULL)
+		return conf->prefix;
+	return env != NULL && env[0] != '\0' ? env : DEFAULT_PREFIX;
+}
+
+static int run_verb(const struct ctl_verb *v, const struct options *o, char **args, int n)
+{
+	sl_auto(conf) conf = NULL;
+	struct why why = WHY_NONE;
+	char text[1200];
+	struct ctl ctl = {.is_json = o->is_json, .n_args = n, .args = args};
+
+	if (n < v->args_min || (v->args_max >= 0 && n > v->args_max)) {
+		fprintf(stderr, "usage: sluicectl %s%s%s\n", v->name,
+				v->usage[0] != '\0' ? " " : "", v->usage);
+		return CTL_USAGE;
+	}
+	if (conf_load(&conf, o->config, &why) < 0) {
+		fprintf(stderr, "sluicectl: %s\n", why_text(&why, text, sizeof(text)));
+		return CTL_USAGE;
+	}
+	ctl.conf = conf;
+	ctl.prefix = choose_prefix(o, conf);
+	return (int)v->run(&ctl);
+}
+
+int main(int argc, char **argv)
+{
+	const struct ctl_verb *v;
+	struct options o;
+	int words = 0;
+
+	parse_options(&o, argc, argv);
+	if (o.exit_code >= 0)
+		return o.exit_code;
+	v = find_verb(argv + optind, argc - optind, &words);
+	if (o.is_help || optind == argc) {
+		if (v != NULL)
+			print_verb_help(v);
+		else
+			print_usage(o.is_help ? stdout : stderr);
+		return o.is_help ? CTL_OK : CTL_USAGE;
+	}
+	if (v == NULL) {
+		fprintf(stderr, "sluicectl: \"%s\": no such verb (try --help)\n", argv[optind]);
+		return CTL_USAGE;
+	}
+	return run_verb(v, &o, argv + optind + words, argc - optind - words);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/verbs.h"
+
+#include <stddef.h>
+
+const struct ctl_verb ctl_verbs[] = {
+		{"status", "", "the node: version, workers, generation, control stream",
+				"Exit code 1 when the node runs and is not ready to serve.\n", 0, 0,
+				verb_status},
+		{"workers", "", "the worker processes",
+				"Exit code 1 when not all of them are ready.\n", 0, 0,
+				verb_workers},
+		{"plugins", "", "streamed plugins: version, where they run, what they count",
+				"Exit code 1 when a plugin's newest version was refused; the "
+				"reason "
+				"is told\nbelow the table, and the version in the table is the one "
+				"in force.\n",
+				0, 0, verb_plugins},
+		{"generations", "", "the newest changes of the configuration and their outcome",
+				"Newest first; as many as sluiced remembers (64).\n", 0, 0,
+				verb_generations},
+		{"plugin lint", "FILE…|DIR…", "check a plugin's sources without a node",
+				"FILE: schema.lua (any name that ends so) or a handler; files of "
+				"one "
+				"directory are\none plugin. DIR: the handler.lua and schema.lua in "
+				"it. The plugin is compiled and\nits schema evaluated as a node "
+				"would, in the same sandbox; nothing is sent\nanywhere. Findings "
+				"are "
+				"printed as file:line: message; exit code 1 when there are any.\n",
+				1, -1, verb_plugin_lint},
+		{"reload", "", "read the node configuration and the declarative file again",
+				"The same as SIGHUP to sluiced. Keys that need a restart are "
+				"named.\n",
+				0, 0, verb_reload},
+		{.name = NULL},
+};
