@@ -39,7 +39,8 @@ typedef void check_done_fn(void *arg, json_t *verdict, const struct why *why);
 int check_start(struct check_call **ret, struct event_base *base,
 		const struct check_client_conf *conf, const json_t *request, check_done_fn *done,
 		void *arg, struct why *why);
-/* Kills the child; done will not be called.  NULL allowed. */
+/* Kills the child; done will not be called.  NULL allowed.  Not from inside done: the call is
+ * over by then. */
 void check_cancel(struct check_call *call);
 
 /* The same, blocking (declarative loading, tools): new reference, or NULL with why. */

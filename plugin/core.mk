@@ -2,6 +2,7 @@
 # What needs no Lua: also linked by sluiced, sluice-control and sluicectl.
 noinst_LIBRARIES += plugin/libplugin.a
 plugin_libplugin_a_SOURCES = \
+	plugin/check_client.c plugin/check_client.h \
 	plugin/condition.c plugin/condition.h plugin/condition_part.h \
 	plugin/condition_field.c plugin/condition_lex.c plugin/condition_parse.c \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
@@ -22,7 +23,7 @@ plugin_libplugin_a_SOURCES = \
 
 LIBPLUGIN = plugin/libplugin.a
 # What a program links behind it, unless it uses neither schemas nor sluice-check.
-LIBPLUGIN_LIBS = $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
+LIBPLUGIN_LIBS = $(EVENT_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
 
 # The jail of sluice-worker and sluice-check: link $(LIBJAIL) $(LIBBASE) $(SECCOMP_LIBS).
 noinst_LIBRARIES += plugin/libjail.a
