@@ -122,7 +122,8 @@ SSL *tls_client_new(SSL_CTX *context, const char *name)
 		ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
 	} else {
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-		ok = SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+		ok = SSL_set1_host(ssl, name) == 1 &&
+		     SSL_set_tlsext_host_name(ssl, (uintptr_t)name) == 1;
 	}
 	if (ok)
 		return ssl;

@@ -1,7 +1,10 @@
 """The control stream against Debian's python3-grpcio in both roles, and against peers that misbehave."""
 import hashlib
 import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 
 import grpc
@@ -429,3 +432,37 @@ def test_a_stale_socket_is_replaced_a_live_one_and_a_file_are_not(start, path, t
     with pytest.raises(AssertionError, match="is not a socket"):
         start(ends.Peer, "server", f"unix:{tmp_path}/file")
     assert (tmp_path / "file").read_text() == "kept"
+
+
+# ---- half-open, and the example ----
+
+def test_an_end_that_hangs_is_left_by_the_other(start, server, path):
+    client = start(ends.Peer, "client", f"unix:{path}")
+    server.wait("heartbeat")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        assert "no sign of life" in client.wait("closed", 5)["why"]
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    client.wait("opened")
+    server.wait("heartbeat")
+    os.kill(client.process.pid, signal.SIGSTOP)
+    try:
+        assert "no sign of life" in server.wait("closed", 5)["why"]
+    finally:
+        os.kill(client.process.pid, signal.SIGCONT)
+    server.wait("heartbeat")
+
+
+def test_the_example_control_plane_feeds_a_node(start, path):
+    example = subprocess.Popen([sys.executable, ends.TREE / "examples/control_plane.py", f"unix:{path}"],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        assert example.stdout.readline() == "listening\n"
+        client = start(ends.Peer, "client", f"unix:{path}")
+        assert client.wait("update")["resources"] == 2
+        assert example.stdout.readline().startswith("node 6c8f7a52")
+        assert example.stdout.readline().startswith("generation 1 is active")
+    finally:
+        example.kill()
+        example.wait()
