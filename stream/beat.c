@@ -13,6 +13,7 @@
 #define INTERVAL_MAX_MS 600000U
 #define MISSED_MAX 3U
 #define STALLED_MAX 6U
+#define LATE_MAX 2U
 
 struct beat {
 	uint32_t magic;
@@ -21,8 +22,19 @@ struct beat {
 	beat_send_fn *send;
 	void *arg;
 	uint64_t sequence;
+	uint64_t ticked_ms;  /* the tick before */
+	uint64_t excused_ms; /* silence before this was our own fault */
 	uint32_t interval_ms;
 };
+
+/* How long something has been so since then_ms, less what we slept through ourselves: what
+ * came meanwhile is not read yet. */
+static uint64_t silence_ms(const struct beat *b, uint64_t then_ms)
+{
+	uint64_t from = then_ms > b->excused_ms ? then_ms : b->excused_ms;
+
+	return b->ticked_ms > from ? b->ticked_ms - from : 0;
+}
 
 static void beat_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -33,7 +45,10 @@ static void beat_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sl_check(b, BEAT_MAGIC);
-	if (now - grpc_link_heard_ms(b->link) > (uint64_t)b->interval_ms * MISSED_MAX) {
+	if (now - b->ticked_ms > (uint64_t)b->interval_ms * LATE_MAX)
+		b->excused_ms = now;
+	b->ticked_ms = now;
+	if (silence_ms(b, grpc_link_heard_ms(b->link)) > (uint64_t)b->interval_ms * MISSED_MAX) {
 		snprintf(text, sizeof(text),
 				"no sign of life from the other side for %u heartbeats",
 				MISSED_MAX);
@@ -45,7 +60,7 @@ static void beat_tick(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/* What waits is a better sign of life than a heartbeat behind it. */
-	if (now - grpc_link_sent_ms(b->link) > (uint64_t)b->interval_ms * STALLED_MAX)
+	if (silence_ms(b, grpc_link_sent_ms(b->link)) > (uint64_t)b->interval_ms * STALLED_MAX)
 		grpc_link_kill(b->link, "the other side does not read what it is sent");
 }
 
@@ -84,5 +99,6 @@ void beat_start(struct beat *b, uint32_t interval_ms)
 
 	sl_check(b, BEAT_MAGIC);
 	b->interval_ms = ms;
+	b->ticked_ms = clock_mono_ms();
 	event_add(b->tick, &tv);
 }

@@ -2,7 +2,8 @@
  *
  * The heartbeat of one link, the same on both ends: one per interval while nothing else
  * waits to be sent, and the verdict that the other side is dead: no byte from it for three
- * intervals, or none taken by it for six while some wait.
+ * intervals, or none taken by it for six while some wait.  Time in which this process itself did
+ * not run does not count.
  */
 #pragma once
 

@@ -444,8 +444,8 @@ def test_an_end_that_hangs_is_left_by_the_other(start, server, path):
         assert "no sign of life" in client.wait("closed", 5)["why"]
     finally:
         os.kill(server.process.pid, signal.SIGCONT)
-    client.wait("opened")
-    server.wait("heartbeat")
+    assert "no sign of life" not in server.wait("closed")["why"]
+    server.wait("hello")
     os.kill(client.process.pid, signal.SIGSTOP)
     try:
         assert "no sign of life" in server.wait("closed", 5)["why"]

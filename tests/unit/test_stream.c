@@ -240,6 +240,16 @@ static void messages_go_both_ways_and_heartbeats_between_them(void **state)
 	assert_int_equal(b->closed_client, 0);
 }
 
+static void a_process_that_slept_does_not_blame_the_other_side(void **state)
+{
+	struct both *b = *state;
+
+	turn_until(b, &b->heartbeats, 2);
+	usleep(600000);
+	turn_until(b, &b->heartbeats, 6);
+	assert_int_equal(b->closed_client + b->closed_server, 0);
+}
+
 static void a_full_queue_is_told_of_once_it_has_drained(void **state)
 {
 	struct both *b = *state;
@@ -440,6 +450,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 			WITH_BOTH(messages_go_both_ways_and_heartbeats_between_them),
+			WITH_BOTH(a_process_that_slept_does_not_blame_the_other_side),
 			WITH_BOTH(a_full_queue_is_told_of_once_it_has_drained),
 			WITH_BOTH(what_the_other_side_would_refuse_is_not_sent),
 			WITH_BOTH(a_client_comes_back_after_goodbye_and_after_a_restart),
