@@ -71,7 +71,27 @@ tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 SNAP_TEST_LIBS = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/snap_fixture.h
-check_PROGRAMS += tests/unit/test_snapshot
+check_PROGRAMS += tests/unit/test_snapshot tests/unit/test_snapshot_faults tests/unit/test_route_index
 tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c
 tests_unit_test_snapshot_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_snapshot_LDADD = $(SNAP_TEST_LIBS)
+tests_unit_test_route_index_SOURCES = tests/unit/test_route_index.c
+tests_unit_test_route_index_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_route_index_LDADD = $(SNAP_TEST_LIBS)
+tests_unit_test_snapshot_faults_SOURCES = tests/unit/test_snapshot_faults.c
+tests_unit_test_snapshot_faults_CFLAGS = $(UNIT_CFLAGS) $(LMDB_CFLAGS)
+tests_unit_test_snapshot_faults_LDADD = $(SNAP_TEST_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_ipc tests/fuzz/fuzz_conf tests/fuzz/fuzz_snap_record
+tests_fuzz_fuzz_ipc_SOURCES = tests/fuzz/fuzz_ipc.c
+tests_fuzz_fuzz_ipc_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_ipc_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c
+tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_conf_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
+tests_fuzz_fuzz_snap_record_SOURCES = tests/fuzz/fuzz_snap_record.c
+tests_fuzz_fuzz_snap_record_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_fuzz_fuzz_snap_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_snap_record_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(SNAPWRITE_LIBS)
+endif

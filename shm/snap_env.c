@@ -92,8 +92,14 @@ void snap_env_usage(const struct snap_env *e, uint64_t *ret_used, uint64_t *ret_
 static int env_open_file(struct snap_env *e, const char *dir, unsigned flags, size_t map_bytes,
 		struct why *why)
 {
-	int rc = mdb_env_create(&e->mdb);
+	char path[4096];
+	struct stat st;
+	int rc;
 
+	snprintf(path, sizeof(path), "%s/data.mdb", dir);
+	if ((flags & MDB_RDONLY) != 0 && stat(path, &st) == 0 && st.st_size == 0)
+		return SNAP_E_NONE_YET; /* its writer has just created it */
+	rc = mdb_env_create(&e->mdb);
 	if (rc == 0 && map_bytes != 0)
 		rc = mdb_env_set_mapsize(e->mdb, map_bytes);
 	if (rc == 0)

@@ -30,7 +30,6 @@ int snap_txn_begin(struct snapshot_writer *w, struct snap_txn **ret, struct why 
 	}
 	t->magic = SNAP_TXN_MAGIC;
 	t->writer = w;
-	/* Absent before the first generation: zeroes. */
 	snap_env_meta_fixed(&w->env, t->mdb, "state", &t->state, sizeof(t->state));
 	snap_env_meta_fixed(&w->env, t->mdb, "summary", &t->summary, sizeof(t->summary));
 	w->txn = t;
@@ -310,6 +309,10 @@ int snap_txn_commit(struct snap_txn *t, struct str epoch, uint64_t generation, s
 	int r = 0;
 
 	sl_check(t, SNAP_TXN_MAGIC);
+	if (generation == 0) {
+		why_set(why, NULL, 0, "snapshot: generations are counted from 1");
+		return -EINVAL;
+	}
 	if (t->failed != 0 || t->mdb == NULL) {
 		why_set(why, NULL, 0, "snapshot: the transaction failed before");
 		return t->failed != 0 ? t->failed : -EINVAL;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <openssl/sha.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,18 +99,81 @@ static int walk_meta(struct walk *w, struct why *why)
 	return 0;
 }
 
+static uint64_t pages_of(MDB_txn *txn, MDB_dbi db)
+{
+	MDB_stat s;
+
+	return mdb_stat(txn, db, &s) == 0
+			       ? s.ms_branch_pages + s.ms_leaf_pages + s.ms_overflow_pages
+			       : 0;
+}
+
+#define FREE_DBI 0 /* LMDB's own list of unused pages, … */
+#define MAIN_DBI 1 /* … and of databases */
+
+/* One entry of the free list: a count, then that many page numbers, descending. */
+static int walk_free_entry(struct str list, uint64_t last_page, uint64_t *ret_n, struct why *why)
+{
+	uint64_t n = 0, page, above = last_page + 1;
+
+	if (list.n >= sizeof(n))
+		memcpy(&n, list.p, sizeof(n));
+	if (n == 0 || n > (list.n - sizeof(n)) / sizeof(page))
+		return corrupt(why, "the list of free pages is damaged; entry of", list.n);
+	for (uint64_t i = 1; i <= n; i++) {
+		memcpy(&page, list.p + i * sizeof(page), sizeof(page));
+		if (page >= above || page < 2)
+			return corrupt(why, "the list of free pages is damaged; page", page);
+		above = page;
+	}
+	*ret_n += n;
+	return 0;
+}
+
+/* A used page in the free list would be overwritten: every page is counted once. */
+static int walk_free_list(struct walk *w, struct why *why)
+{
+	MDB_cursor *c = NULL;
+	MDB_envinfo info;
+	MDB_val key, value;
+	uint64_t n = 2 + pages_of(w->txn, FREE_DBI) + pages_of(w->txn, MAIN_DBI);
+	int rc, r = 0;
+
+	if (mdb_env_info(w->env->mdb, &info) != 0 || mdb_cursor_open(w->txn, FREE_DBI, &c) != 0)
+		return corrupt(why, "the list of free pages cannot be walked", 0);
+	for (int db = 0; db < SNAP_DBS; db++)
+		n += pages_of(w->txn, w->env->db[db]);
+	rc = mdb_cursor_get(c, &key, &value, MDB_FIRST);
+	for (; rc == 0 && r == 0; rc = mdb_cursor_get(c, &key, &value, MDB_NEXT))
+		r = walk_free_entry(snap_str(value), info.me_last_pgno, &n, why);
+	mdb_cursor_close(c);
+	if (r == 0 && (rc != MDB_NOTFOUND || n != info.me_last_pgno + 1))
+		return corrupt(why, "pages are lost or used twice; pages counted", n);
+	return r;
+}
+
 static int walk_all(struct walk *w, struct why *why)
 {
 	int r = snap_env_check_format(w->env, w->txn, why);
 
 	if (r == 0)
 		r = walk_meta(w, why);
+	if (r == 0)
+		r = walk_free_list(w, why);
 	for (int db = SNAP_DB_META + 1; r == 0 && db < SNAP_DBS; db++)
 		r = walk_db(w, (enum snap_db)db, why);
 	for (uint32_t kind = 0; r == 0 && kind < SNAP_KINDS; kind++)
 		if (w->counts[kind] != w->state.counts[kind])
 			r = corrupt(why, "records are missing; kind", kind);
-	return r == SNAP_E_NONE_YET ? 0 : r;
+	return r == SNAP_E_NONE_YET ? corrupt(why, "the stamp is gone", 0) : r;
+}
+
+/* Before the first commit of a writer there is nothing to find. */
+static bool is_untouched(const struct snap_env *env)
+{
+	MDB_envinfo info;
+
+	return mdb_env_info(env->mdb, &info) == 0 && info.me_last_txnid == 0;
 }
 
 static int verify_here(const char *dir, struct why *why)
@@ -120,6 +184,10 @@ static int verify_here(const char *dir, struct why *why)
 
 	if (r != 0)
 		return r == SNAP_E_NONE_YET ? 0 : r;
+	if (is_untouched(&env)) {
+		snap_env_close(&env);
+		return 0;
+	}
 	r = snap_env_error(mdb_txn_begin(env.mdb, NULL, MDB_RDONLY, &w.txn), "begin reading", why);
 	if (r == 0)
 		r = snap_env_open_dbs(&env, w.txn, 0, why);
@@ -128,21 +196,33 @@ static int verify_here(const char *dir, struct why *why)
 	if (w.txn != NULL)
 		mdb_txn_abort(w.txn);
 	snap_env_close(&env);
-	return r == SNAP_E_NONE_YET ? 0 : r;
+	return r == SNAP_E_NONE_YET ? corrupt(why, "a database is gone", 0) : r;
 }
 
-static _Noreturn void verify_in_child(const char *dir, int out)
+/* A crash in the child is an answer, not an accident for the parent's handlers to report. */
+static void let_crashes_end_us(void)
 {
+	static const int signals[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGALRM, SIGTERM};
 	const struct rlimit no_core = {0, 0};
-	struct verdict v = {.why = WHY_NONE};
-	int null = open("/dev/null", O_WRONLY);
-	ssize_t n;
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	sigset_t none;
 
-	/* A crash here is an answer, not an accident to report. */
+	sigemptyset(&none);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		signal(signals[i], SIG_DFL);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (null >= 0)
 		dup2(null, STDERR_FILENO);
 	alarm(VERIFY_SECONDS_MAX);
+}
+
+static _Noreturn void verify_in_child(const char *dir, int out)
+{
+	struct verdict v = {.why = WHY_NONE};
+	ssize_t n;
+
+	let_crashes_end_us();
 	v.result = verify_here(dir, &v.why);
 	n = write(out, &v, sizeof(v));
 	_exit(n == sizeof(v) ? 0 : 1);

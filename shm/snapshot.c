@@ -97,7 +97,9 @@ static int view_load(struct snap_view *v)
 	const struct snap_env *e = v->env;
 
 	if (!snap_env_meta_fixed(e, v->txn, "state", &v->state, sizeof(v->state)) ||
-			!snap_env_meta_fixed(e, v->txn, "summary", &v->summary, sizeof(v->summary)))
+			!snap_env_meta_fixed(
+					e, v->txn, "summary", &v->summary, sizeof(v->summary)) ||
+			v->state.generation == 0)
 		return SNAP_E_NONE_YET;
 	v->epoch = snap_env_meta(e, v->txn, "epoch");
 	v->digest = snap_env_meta(e, v->txn, "digest");

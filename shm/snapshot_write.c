@@ -75,22 +75,42 @@ static int writer_set_access(struct snapshot_writer *w, unsigned gid, struct why
 	return 0;
 }
 
-static int writer_stamp(struct snapshot_writer *w, MDB_txn *txn, struct why *why)
+static int put_meta(struct snapshot_writer *w, MDB_txn *txn, const char *name, void *p, size_t n)
+{
+	MDB_val key = snap_val(str_of(name)), value = {n, p};
+
+	return mdb_put(txn, w->env.db[SNAP_DB_META], &key, &value, 0);
+}
+
+/* Generation 0, which nobody is shown. */
+static int writer_stamp_first(struct snapshot_writer *w, MDB_txn *txn)
 {
 	uint32_t format = SNAPSHOT_FORMAT;
+	struct snap_state state = {.generation = 0};
+	struct route_summary summary = {.exact = 0};
+	int rc;
+
+	state.sums[SNAP_DB_META] = snap_meta_sum(&state, &summary, STR_NONE, STR_NONE);
+	rc = put_meta(w, txn, "format", &format, sizeof(format));
+	if (rc == 0)
+		rc = put_meta(w, txn, "state", &state, sizeof(state));
+	return rc == 0 ? put_meta(w, txn, "summary", &summary, sizeof(summary)) : rc;
+}
+
+static int writer_stamp(struct snapshot_writer *w, MDB_txn *txn, struct why *why)
+{
 	struct snap_lock lock;
-	MDB_val format_key = snap_val(STR("format")), lock_key = snap_val(STR("lock"));
-	MDB_val format_val = {sizeof(format), &format}, lock_val = {sizeof(lock), &lock};
-	int rc, r = snap_env_check_format(&w->env, txn, why);
+	int rc = 0, r = snap_env_check_format(&w->env, txn, why);
 
 	if (r != 0 && r != SNAP_E_NONE_YET)
 		return r;
+	if (r == SNAP_E_NONE_YET)
+		rc = writer_stamp_first(w, txn);
 	r = snap_env_lock_file(w->dir, &lock);
 	if (r != 0)
 		return why_errno(why, -r, "cannot look at %s/lock.mdb", w->dir);
-	rc = mdb_put(txn, w->env.db[SNAP_DB_META], &format_key, &format_val, 0);
 	if (rc == 0)
-		rc = mdb_put(txn, w->env.db[SNAP_DB_META], &lock_key, &lock_val, 0);
+		rc = put_meta(w, txn, "lock", &lock, sizeof(lock));
 	return snap_env_error(rc, "stamp the file", why);
 }
 
