@@ -396,6 +396,21 @@ lib["string.buffer"] = function()
     error("bad argument to 'put' (string expected, got " .. t .. ")", 3)
   end
 
+  -- decode() can make a light userdata out of any bits; no host function shall meet one.
+  local function check_plain(v, depth)
+    local t = type(v)
+    if t == "userdata" or t == "cdata" or depth > 100 then
+      error("bad data in buffer: not a plain value", 0)
+    end
+    if t == "table" then
+      for k, e in next, v do
+        check_plain(k, depth + 1)
+        check_plain(e, depth + 1)
+      end
+    end
+    return v
+  end
+
   -- One C call must not copy the same megabytes thousands of times.
   local function put_all(self, ...)
     for i = 1, select("#", ...) do
@@ -417,16 +432,16 @@ lib["string.buffer"] = function()
       return set(self, C.check_string(s))
     end,
     get = get, skip = skip, reset = reset, free = free, tostring = text,
-    encode = encode, decode = decode,
+    encode = encode,
+    decode = function(self)
+      return check_plain(decode(self), 0)
+    end,
   }
   local keep = { __len = methods.__len, __concat = methods.__concat, __eq = methods.__eq }
   for k in stock_pairs(methods) do
     rawset(methods, k, nil)
   end
-  for k, v in stock_pairs(shown) do
-    rawset(methods, k, v)
-  end
-  methods.__index = methods
+  methods.__index = shown
   methods.__len = keep.__len
   methods.__tostring = text
   methods.__concat = function(a, b)
@@ -441,7 +456,9 @@ lib["string.buffer"] = function()
       return stock_buffer.new(size and size < NEW_MAX and size > 0 and size or nil)
     end,
     encode = stock_encode,
-    decode = stock_decode,
+    decode = function(s)
+      return check_plain(stock_decode(C.check_string(s)), 0)
+    end,
   }
 end
 

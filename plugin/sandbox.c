@@ -232,14 +232,13 @@ static void wipe(lua_State *L, int table)
 	}
 }
 
-static void wipe_registry_table(lua_State *L, const char *key)
+/* Emptied, not removed: a literal like 1LL makes LuaJIT load its ffi library, whose state is
+ * collected under it unless it can be registered there.  Nothing reads it. */
+static void wipe_loaded(lua_State *L)
 {
-	lua_getfield(L, LUA_REGISTRYINDEX, key);
-	if (lua_istable(L, -1))
-		wipe(L, lua_gettop(L));
+	lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
+	wipe(L, lua_gettop(L));
 	lua_pop(L, 1);
-	lua_pushnil(L);
-	lua_setfield(L, LUA_REGISTRYINDEX, key);
 }
 
 static int setup(lua_State *L)
@@ -270,7 +269,7 @@ static int setup(lua_State *L)
 	lua_settop(L, STACK_ENV);
 	open_modules(L);
 	wipe(L, STACK_GLOBALS);
-	wipe_registry_table(L, "_LOADED");
+	wipe_loaded(L);
 	lua_pushnil(L); /* preload() keeps the table */
 	lua_setfield(L, LUA_REGISTRYINDEX, "_PRELOAD");
 	vm->env_ref = luaL_ref(L, LUA_REGISTRYINDEX);

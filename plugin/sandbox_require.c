@@ -55,27 +55,6 @@ void vm_provide_module(lua_State *L, const char *name, int (*open)(lua_State *))
 	sandbox_require_set_opener(L, name);
 }
 
-int safe_require(lua_State *L)
-{
-	const char *name = luaL_checkstring(L, 1);
-
-	lua_settop(L, 1);
-	lua_getfield(L, LUA_REGISTRYINDEX, LOADED);
-	lua_getfield(L, -1, name);
-	if (!lua_isnil(L, -1))
-		return 1;
-	lua_pop(L, 1);
-	lua_getfield(L, LUA_REGISTRYINDEX, OPENERS);
-	lua_getfield(L, -1, name);
-	if (lua_isnil(L, -1))
-		return luaL_error(L, "require '%s' not allowed within sandbox", name);
-	lua_call(L, 0, 1);
-	vm_seal(L, name);
-	lua_pushvalue(L, -1);
-	lua_setfield(L, 2, name);
-	return 1;
-}
-
 /* Upvalue: the table's name. */
 static int refuse_write(lua_State *L)
 {
@@ -189,4 +168,19 @@ static void seal(lua_State *L, const char *name, int depth)
 void vm_seal(lua_State *L, const char *name)
 {
 	seal(L, name, 0);
+}
+
+int safe_require(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+
+	lua_settop(L, 1);
+	if (look_up(L, LOADED, 1))
+		return 1;
+	if (!look_up(L, OPENERS, 1))
+		return luaL_error(L, "require '%s' not allowed within sandbox", name);
+	lua_call(L, 0, 1);
+	vm_seal(L, name);
+	remember(L, LOADED, 1, 2);
+	return 1;
 }

@@ -37,7 +37,7 @@ plugin/safe_lib.lua.h: plugin/safe_lib.lua
 	$(AM_V_GEN)$(MKDIR_P) plugin && \
 	$(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $(srcdir)/plugin/safe_lib.lua > $@.tmp && mv $@.tmp $@
 
-check_PROGRAMS += tests/unit/test_pattern tests/unit/test_vm
+check_PROGRAMS += tests/unit/test_pattern tests/unit/test_vm tests/unit/test_vm_hostile tests/unit/test_vm_escape
 tests_unit_test_pattern_SOURCES = tests/unit/test_pattern.c
 tests_unit_test_pattern_CFLAGS = $(UNIT_CFLAGS) $(LUAJIT_CFLAGS)
 tests_unit_test_pattern_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LUAJIT_LIBS) $(UNIT_LIBS)
@@ -47,3 +47,13 @@ tests_unit_test_vm_SOURCES = tests/unit/test_vm.c tests/unit/vm_harness.c tests/
 tests_unit_test_vm_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_vm_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_vm_LDADD = $(VM_TEST_LDADD)
+
+tests_unit_test_vm_hostile_SOURCES = tests/unit/test_vm_hostile.c tests/unit/vm_harness.c tests/unit/vm_harness.h
+tests_unit_test_vm_hostile_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_vm_hostile_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_vm_hostile_LDADD = $(VM_TEST_LDADD)
+
+tests_unit_test_vm_escape_SOURCES = tests/unit/test_vm_escape.c tests/unit/vm_harness.c tests/unit/vm_harness.h
+tests_unit_test_vm_escape_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_vm_escape_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_vm_escape_LDADD = $(VM_TEST_LDADD)
