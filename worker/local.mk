@@ -1,1 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
+# sluice-worker: serves traffic.  llhttp is compiled from the system's C sources.
+
+noinst_LIBRARIES += worker/libllhttp.a
+LLHTTP_C = worker/llhttp_llhttp.c worker/llhttp_api.c worker/llhttp_http.c
+nodist_worker_libllhttp_a_SOURCES = $(LLHTTP_C)
+LLHTTP_CPPFLAGS = -I$(LLHTTP_DIR)/../include/llhttp -DLLHTTP_STRICT_MODE=1
+worker_libllhttp_a_CPPFLAGS = $(LLHTTP_CPPFLAGS)
+worker_libllhttp_a_CFLAGS = $(SLUICE_CFLAGS) -w
+
+$(LLHTTP_C):
+	$(AM_V_GEN)$(MKDIR_P) worker && f=`basename $@ .c` && \
+		echo "#include \"$(LLHTTP_DIR)/$${f#llhttp_}.c\"" >$@
+CLEANFILES += $(LLHTTP_C)
+
+# What the tests and fuzz targets of the worker link, too.
+noinst_LIBRARIES += worker/libworker.a
+worker_libworker_a_SOURCES = \
+	worker/assoc.c worker/assoc.h \
+	worker/cidr.c worker/cidr.h \
+	worker/h1_body.c worker/h1_body.h \
+	worker/h1_parse.c worker/h1_parse.h \
+	worker/h1_scan.c worker/h1_scan.h \
+	worker/io.c worker/io.h \
+	worker/iobuf.c worker/iobuf.h \
+	worker/out.c worker/out.h \
+	worker/peer.c worker/dns.c worker/dns.h \
+	worker/real_ip.c worker/real_ip.h \
+	worker/route.c worker/route.h worker/route_part.h \
+	worker/route_attributes.c worker/route_load.c worker/route_regex.c \
+	worker/timer.c worker/timer.h \
+	worker/upstream_path.c worker/upstream_path.h
+worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
+worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
+	$(JANSSON_CFLAGS)
+
+pkglibexec_PROGRAMS += worker/sluice-worker
+worker_sluice_worker_SOURCES = \
+	worker/conn.c worker/conn.h \
+	worker/listener.c worker/listener.h \
+	worker/main.c worker/worker.h \
+	worker/master_link.c worker/master_link.h \
+	worker/reply_head.c worker/respond.c \
+	worker/req.c worker/req.h worker/req_body.c \
+	worker/text.h \
+	worker/upconn.c worker/upconn.h \
+	worker/upstream.c worker/upstream_head.c \
+	worker/upstream_reply.c worker/upstream_send.c
+worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
+worker_sluice_worker_LDADD = worker/libworker.a worker/libllhttp.a \
+	$(LIBENGINE) $(LIBNGX) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
+	$(ENGINE_LIBS) $(EVENT_LIBS) $(EVENT_EXTRA_LIBS) $(SHM_LIBS) $(PCRE2_LIBS) $(JANSSON_LIBS) \
+	$(CRYPTO_LIBS)

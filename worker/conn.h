@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client connection: reads heads, hands them to a request one at a time (pipelined
+ * ones wait their turn), keeps the connection or ends it so that the answer arrives.
+ */
+#pragma once
+
+#include <netinet/in.h>
+
+#include "plugin/exchange.h"
+#include "worker/h1_scan.h"
+#include "worker/io.h"
+#include "worker/iobuf.h"
+#include "worker/out.h"
+#include "worker/timer.h"
+
+struct worker;
+struct req;
+
+enum conn_state {
+	CONN_IDLE,   /* no byte of the next request yet */
+	CONN_HEAD,   /* inside a head */
+	CONN_BUSY,   /* a request is being served */
+	CONN_LINGER, /* our side is shut; what still comes is thrown away */
+	CONN_DEAD,
+};
+
+struct conn {
+	uint32_t magic;
+	enum conn_state state;
+	struct worker *w;
+	struct io io;
+	struct timer timer;
+	struct conn *next, **back; /* in worker.conns; next only in worker.dead_conns */
+	struct iobuf *in;          /* the head in hand and what follows it; NULL when idle */
+	struct h1_scan scan;
+	struct req *req;
+	uint32_t n_requests;
+	uint64_t lingered_bytes;
+	uint16_t client_port, server_port;
+	uint8_t client_ip_n, server_ip_n;
+	char client_ip[INET6_ADDRSTRLEN], server_ip[INET6_ADDRSTRLEN];
+};
+
+#define CONN_MAGIC SL_MAGIC('C', 'O', 'N', 'N')
+
+/* Takes fd over; address: of the client; server_port: of the listener. */
+void conn_accepted(struct worker *w, int fd, const struct sockaddr_storage *address,
+		uint16_t server_port);
+void conn_close(struct conn *c);
+/* Closes every connection that waits for a request (drain). */
+void conn_close_idle(struct worker *w);
+/* Frees what was closed in this turn of the loop. */
+void conn_bury(struct worker *w);
+
+/* The request is over.  keep: the connection may go on; leftover: bytes behind the request
+ * that are not in c->in.  The request is freed by the caller. */
+void conn_request_done(struct conn *c, bool keep, struct str leftover);

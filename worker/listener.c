@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/listener.h"
+
+#include <errno.h>
+#include <event2/event_struct.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "shm/ipc.h"
+#include "worker/conn.h"
+#include "worker/worker.h"
+
+#define ACCEPT_TURN 64
+
+struct listener {
+	struct worker *w;
+	struct event event;
+	int fd;
+	uint16_t port;
+};
+
+/* Given up for a moment when descriptors run out, so that a client gets its 503. */
+static int spare_fd = -1;
+
+static void shed(struct worker *w, int fd)
+{
+	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
+				   "Content-Type: application/json; charset=utf-8\r\n"
+				   "Content-Length: 52\r\nConnection: close\r\n\r\n"
+				   "{\"message\":\"The server has no connection to spare\"}\n";
+	const struct linger off = {0};
+	char sink[2048];
+
+	stat_add(&w->stat->requests_shed, 1);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) >= 0) {
+		shutdown(fd, SHUT_WR);
+		/* what came already is read, so that close() does not reset the answer away */
+		while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) == (ssize_t)sizeof(sink))
+			;
+	}
+	close(fd);
+}
+
+/* Out of descriptors: take one connection with the spare one, answer, close. */
+static bool shed_with_spare(struct listener *l)
+{
+	int fd;
+
+	if (spare_fd < 0)
+		return false;
+	close(spare_fd);
+	spare_fd = -1;
+	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		shed(l->w, fd);
+	spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	return fd >= 0;
+}
+
+/* False: the queue is empty, or nothing can be taken now. */
+static bool accept_one(struct listener *l)
+{
+	struct worker *w = l->w;
+	struct sockaddr_storage address = {0};
+	socklen_t n = sizeof(address);
+	int fd = accept4(l->fd, (struct sockaddr *)&address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return shed_with_spare(l);
+	if (fd < 0)
+		return errno == ECONNABORTED || errno == EINTR;
+	stat_add(&w->stat->connections_accepted, 1);
+	atomic_fetch_add_explicit(&w->me->accepted, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->me->seen, 1, memory_order_relaxed);
+	if (w->n_conns >= w->conf->connections_max)
+		shed(w, fd);
+	else
+		conn_accepted(w, fd, &address, l->port);
+	return true;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < ACCEPT_TURN && accept_one(l); i++)
+		;
+}
+
+static int listener_open(struct listener *l, struct worker *w, int fd)
+{
+	struct sockaddr_storage at = {0};
+	socklen_t n = sizeof(at);
+	struct peer peer = {.len = 0};
+
+	l->w = w;
+	l->fd = fd;
+	if (getsockname(fd, (struct sockaddr *)&at, &n) != 0)
+		return -errno;
+	memcpy(&peer.at, &at, sizeof(peer.at));
+	l->port = peer_port(&peer);
+	if (evutil_make_socket_nonblocking(fd) != 0)
+		return -errno;
+	if (event_assign(&l->event, w->base, fd, EV_READ | EV_PERSIST, on_acceptable, l) != 0 ||
+			event_add(&l->event, NULL) != 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int listeners_open(struct worker *w, unsigned n, struct why *why)
+{
+	spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	w->listeners = calloc(n + 1, sizeof(*w->listeners));
+	if (w->listeners == NULL)
+		return why_errno(why, ENOMEM, "listeners");
+	for (; w->n_listeners < n; w->n_listeners++) {
+		int fd = IPC_FD_LISTENERS + (int)w->n_listeners;
+		int r = listener_open(&w->listeners[w->n_listeners], w, fd);
+
+		if (r != 0)
+			return why_errno(why, -r, "listener %u", w->n_listeners);
+	}
+	return 0;
+}
+
+void listeners_stop(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners; i++)
+		event_del(&w->listeners[i].event);
+	w->n_listeners = 0;
+}
+
+void listeners_free(struct worker *w)
+{
+	listeners_stop(w);
+	free(w->listeners);
+	w->listeners = NULL;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sluice-worker --slot N: started by sluiced with what IPC_INHERIT_TABLE lists.  Opens what
+ * it needs, locks itself into the jail, serves.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "plugin/jail.h"
+#include "plugin/vm.h"
+#include "shm/ipc.h"
+#include "worker/conn.h"
+#include "worker/listener.h"
+#include "worker/master_link.h"
+#include "worker/worker.h"
+
+#define CONFIGURE_CPU_MS 500
+#define DRAIN_CHECK_TICKS 2
+#define SECOND_TICKS (1000 / TIMER_TICK_MS)
+
+static struct worker worker = {.magic = WORKER_MAGIC};
+static uint64_t ticks, drain_until_ns;
+
+static void report_plugin(void *arg, const struct engine_report *report)
+{
+	struct worker *w = arg;
+	char text[sizeof(struct why)], quoted[sizeof(struct why) * 2];
+
+	if (!report->is_active)
+		log_warn("plugin refused", "plugin=%.*s why=%s", STR_ARG(report->plugin),
+				log_quote(quoted, sizeof(quoted),
+						str_of(why_text(&report->why, text,
+								sizeof(text)))));
+	if (w->master != NULL)
+		master_link_plugin_state(w, report);
+}
+
+void worker_switch_generation(struct worker *w)
+{
+	uint64_t start = clock_mono_ns();
+	struct snap_view *view = NULL;
+	struct why why = WHY_NONE;
+	int r = snapshot_view(w->snapshot, &view, &why);
+
+	if (r != 0) {
+		if (r != SNAP_E_NONE_YET)
+			log_err("snapshot cannot be read", "error=%d why=\"%s\"", r, why.text);
+		return;
+	}
+	if (w->view == NULL || snap_view_generation(view) != snap_view_generation(w->view)) {
+		if (w->engine != NULL)
+			engine_set_view(w->engine, view, report_plugin, w);
+		route_table_set_view(w->routes, view);
+		snap_view_unref(w->view);
+		w->view = snap_view_ref(view);
+		atomic_store_explicit(&w->me->generation, snap_view_generation(view),
+				memory_order_release);
+		stat_add(&w->stat->generation_switches, 1);
+		stat_set(&w->stat->generation_switch_ns, clock_mono_ns() - start);
+	}
+	snap_view_unref(view);
+	master_link_generation_done(w);
+}
+
+void worker_drain(struct worker *w, uint32_t deadline_ms)
+{
+	if (w->is_draining)
+		return;
+	w->is_draining = true;
+	drain_until_ns = clock_mono_ns() + (uint64_t)deadline_ms * 1000000;
+	atomic_store_explicit(&w->me->state, SLOT_DRAINING, memory_order_release);
+	listeners_stop(w);
+	conn_close_idle(w);
+}
+
+static void refresh_date(struct worker *w)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(w->date, sizeof(w->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now = clock_mono_ns();
+
+	(void)fd;
+	(void)what;
+	atomic_store_explicit(&w->me->heartbeat_ns, now, memory_order_relaxed);
+	w->real_offset_ns = clock_real_ns() - now;
+	conn_bury(w);
+	upconn_bury(w->upstreams);
+	timer_wheel_tick(&w->timers, now / 1000000);
+	route_table_sweep(w->routes);
+	ticks++;
+	if (ticks % 2 == 0 && w->engine != NULL)
+		engine_idle(w->engine);
+	if (ticks % SECOND_TICKS == 0) {
+		refresh_date(w);
+		master_link_plugin_stats(w);
+	}
+	if (w->is_draining && (w->n_conns == 0 || now > drain_until_ns))
+		event_base_loopbreak(w->base);
+}
+
+static void added_headers_read(struct worker *w)
+{
+	static const struct {
+		struct str name;
+		size_t at;
+	} names[] = {
+			{{"server_tokens", 13}, offsetof(struct added_headers, server_tokens)},
+			{{"latency_tokens", 14}, offsetof(struct added_headers, latency_tokens)},
+			{{"X-Kong-Request-Id", 17}, offsetof(struct added_headers, request_id)},
+			{{"X-Kong-Upstream-Status", 22},
+					offsetof(struct added_headers, upstream_status)},
+	};
+	const char *at = w->conf->headers;
+	struct str one;
+
+	while (conf_list_next(&at, &one))
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (str_ieq(one, names[i].name))
+				*((bool *)(void *)((char *)&w->added + names[i].at)) = true;
+	at = w->conf->headers_upstream;
+	while (conf_list_next(&at, &one))
+		w->added.upstream_request_id |= str_ieq(one, STR("X-Kong-Request-Id"));
+}
+
+static unsigned count_listeners(const struct conf *conf)
+{
+	const char *at = conf->proxy_listen;
+	struct str one;
+	unsigned n = 0;
+
+	while (conf_list_next(&at, &one))
+		n++;
+	return n;
+}
+
+static int open_inherited(struct worker *w, struct why *why)
+{
+	int r = conf_from_fd(&w->conf, IPC_FD_CONF, why);
+	enum log_level level = LOG_NOTICE;
+
+	if (r != 0)
+		return r;
+	log_level_parse(str_of(w->conf->log_level), &level);
+	log_set_level(level);
+	r = ipc_check_inherited(count_listeners(w->conf), why);
+	if (r == 0)
+		r = board_map(&w->board, IPC_FD_BOARD, why);
+	if (r == 0)
+		r = stat_map(&w->stats, IPC_FD_STAT, why);
+	if (r != 0)
+		return r;
+	if (w->slot >= w->board->n_slots || w->slot >= w->stats->n_slots) {
+		why_set(why, "--slot", 0, "%u is not a slot of the board", w->slot);
+		return -EINVAL;
+	}
+	w->me = &w->board->slots[w->slot];
+	w->stat = &w->stats->workers[w->slot];
+	return 0;
+}
+
+static int open_loop(struct worker *w)
+{
+	struct event_config *c = event_config_new();
+
+	if (c == NULL)
+		return -ENOMEM;
+	event_config_set_flag(c, EVENT_BASE_FLAG_NOLOCK);
+	event_config_require_features(c, EV_FEATURE_ET | EV_FEATURE_O1 | EV_FEATURE_EARLY_CLOSE);
+	w->base = event_base_new_with_config(c);
+	event_config_free(c);
+	return w->base != NULL ? 0 : -ENOMEM;
+}
+
+static void node_id_read(const struct conf *conf, char ret[64])
+{
+	sl_auto_mem char *path = conf_path(conf, "node.id");
+	sl_auto_file FILE *f = path != NULL ? fopen(path, "re") : NULL;
+
+	ret[0] = '\0';
+	if (f == NULL || fgets(ret, 64, f) == NULL)
+		return;
+	ret[strcspn(ret, "\r\n")] = '\0';
+}
+
+static int open_engine(struct worker *w, struct why *why)
+{
+	static char node_id[64], hostname[256];
+	struct engine_conf c = {
+			.level = strcmp(w->conf->untrusted_lua, "lax") == 0 ? VM_LAX : VM_STRICT,
+			.is_off = strcmp(w->conf->untrusted_lua, "off") == 0 ||
+				  !w->conf->custom_plugin_streaming_enabled,
+			.limits = {w->conf->plugin_limits_cpu_ms, w->conf->plugin_limits_memory_mb,
+					w->conf->plugin_limits_log_lines},
+			.configure_cpu_ms = CONFIGURE_CPU_MS,
+			.node_id = node_id,
+			.hostname = hostname,
+			.version = PACKAGE_VERSION,
+			.worker_index = w->slot,
+			.workers_total = w->board->n_slots,
+			.trusted_ips = str_of(w->conf->trusted_ips),
+	};
+
+	node_id_read(w->conf, node_id);
+	gethostname(hostname, sizeof(hostname) - 1);
+	if (!c.is_off && vm_process_init(why) != 0) {
+		log_err("plugins cannot run here", "why=\"%s\"", why->text);
+		c.is_off = true;
+	}
+	return engine_new(&w->engine, &c, why);
+}
+
+static int open_snapshot(struct worker *w, struct why *why)
+{
+	sl_auto_mem char *dir = conf_path(w->conf, "snapshot");
+	int r;
+
+	if (dir == NULL)
+		return -ENOMEM;
+	r = snapshot_open(&w->snapshot, dir, why);
+	if (r > 0 && why->text[0] == '\0')
+		why_set(why, dir, 0, "the snapshot cannot be used (condition %d)", r);
+	return r > 0 ? -EPROTO : r;
+}
+
+static int enter_jail(struct worker *w, struct why *why)
+{
+	struct jail_conf c = {.user = w->conf->worker_user, .may_use_network = true};
+	struct jail_state state;
+	char text[512];
+	int r = jail_enter(&c, &state, why);
+
+	if (r != 0)
+		return r;
+	if (state.missing[0] != '\0')
+		log_warn("jail is incomplete", "layers=\"%s\"",
+				jail_describe(&state, text, sizeof(text)));
+	return 0;
+}
+
+/* As many descriptors as the system gives: two per connection served. */
+static void raise_files_limit(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+/* Everything that opens a file comes before the jail. */
+static int worker_open(struct worker *w, struct why *why)
+{
+	int r = open_inherited(w, why);
+
+	if (r == 0)
+		r = open_loop(w);
+	if (r != 0)
+		return r;
+	atomic_store_explicit(&w->me->pid, (uint32_t)getpid(), memory_order_relaxed);
+	atomic_store_explicit(&w->me->state, SLOT_STARTING, memory_order_release);
+	atomic_store_explicit(&w->me->active, 0, memory_order_relaxed);
+	w->request_limits = (struct h1_limits){(size_t)w->conf->request_line_max,
+			(size_t)w->conf->header_max, w->conf->header_count_max};
+	added_headers_read(w);
+	refresh_date(w);
+	w->real_offset_ns = clock_real_ns() - clock_mono_ns();
+	timer_wheel_init(&w->timers, clock_mono_ms());
+	raise_files_limit();
+	r = open_snapshot(w, why);
+	if (r == 0)
+		r = dns_new(&w->dns, w->base, w->conf, why);
+	if (r == 0)
+		r = real_ip_new(&w->real_ip, w->conf, why);
+	if (r == 0)
+		r = upconn_pool_new(&w->upstreams, w);
+	if (r == 0)
+		r = open_engine(w, why);
+	if (r == 0)
+		r = route_table_new(&w->routes, w->engine);
+	if (r == 0)
+		r = enter_jail(w, why);
+	if (r == 0)
+		r = master_link_open(w, why);
+	return r;
+}
+
+static int worker_serve(struct worker *w, struct why *why)
+{
+	const struct timeval tick = {.tv_sec = 0, .tv_usec = TIMER_TICK_MS * 1000};
+	struct event *ticker = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	int r;
+
+	if (ticker == NULL || event_add(ticker, &tick) != 0)
+		return why_errno(why, ENOMEM, "event loop");
+	worker_switch_generation(w);
+	r = listeners_open(w, count_listeners(w->conf), why);
+	if (r != 0)
+		return r;
+	atomic_store_explicit(&w->me->heartbeat_ns, clock_mono_ns(), memory_order_relaxed);
+	atomic_store_explicit(&w->me->state, SLOT_READY, memory_order_release);
+	master_link_ready(w);
+	event_base_dispatch(w->base);
+	event_free(ticker);
+	return 0;
+}
+
+static void worker_close(struct worker *w)
+{
+	while (w->conns != NULL)
+		conn_close(w->conns);
+	conn_bury(w);
+	listeners_free(w);
+	upconn_pool_free(w->upstreams);
+	master_link_free(w->master);
+	route_table_free(w->routes);
+	engine_free(w->engine);
+	real_ip_free(w->real_ip);
+	dns_free(w->dns);
+	snap_view_unref(w->view);
+	snapshot_free(w->snapshot);
+	event_base_free(w->base);
+	conf_free(w->conf);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"slot", required_argument, NULL, 's'}, {0}};
+	struct worker *w = &worker;
+	struct why why = WHY_NONE;
+	uint64_t slot = BOARD_SLOTS_MAX;
+	char text[sizeof(struct why)];
+	int c, r;
+
+	log_init("sluice-worker", LOG_NOTICE);
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (c != 's' || !str_to_u64(str_of(optarg), &slot))
+			slot = BOARD_SLOTS_MAX;
+	if (slot >= BOARD_SLOTS_MAX) {
+		log_err("usage: sluice-worker --slot N; it is started by sluiced", NULL);
+		return 2;
+	}
+	w->slot = (unsigned)slot;
+	signal(SIGPIPE, SIG_IGN);
+	r = worker_open(w, &why);
+	if (r == 0)
+		r = worker_serve(w, &why);
+	if (r != 0) {
+		log_crit("cannot start", "slot=%u error=%d why=\"%s\"", w->slot, -r,
+				why_text(&why, text, sizeof(text)));
+		master_link_failed(&why);
+		return 1;
+	}
+	worker_close(w);
+	return 0;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker's end of the channel to the master: what it is told, what it tells.
+ */
+#pragma once
+
+#include "base/str.h"
+#include "base/why.h"
+#include "plugin/engine.h"
+
+struct worker;
+struct master_link;
+
+int master_link_open(struct worker *w, struct why *why);
+void master_link_free(struct master_link *m);
+void master_link_ready(struct worker *w);
+void master_link_generation_done(struct worker *w);
+void master_link_plugin_state(struct worker *w, const struct engine_report *report);
+/* Numbers of every loaded plugin, and their sums into the worker's counters. */
+void master_link_plugin_stats(struct worker *w);
+/* Before the link is open: tells the master why this worker cannot start. */
+void master_link_failed(const struct why *why);

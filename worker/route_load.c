@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/route_part.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+
+static struct entity_ref entity_of(const char *id, const char *name, ProtobufCBinaryData json)
+{
+	return (struct entity_ref){.id = str_of(id),
+			.name = str_of(name),
+			.json = {(const char *)json.data, json.len}};
+}
+
+static void service_unref(void *value)
+{
+	struct service *s = value;
+
+	if (s == NULL || --s->refs != 0)
+		return;
+	sluice__record__service__free_unpacked(s->rec, NULL);
+	free((char *)(uintptr_t)s->host_header.p);
+	free(s);
+}
+
+static void service_ref(void *value)
+{
+	((struct service *)value)->refs++;
+}
+
+const struct assoc_kind route_service_kind = {service_ref, service_unref};
+
+static bool host_header_make(struct service *s)
+{
+	uint32_t usual = strcmp(s->rec->protocol, "https") == 0 ? 443 : 80;
+	bool is_v6 = strchr(s->rec->host, ':') != NULL && s->rec->host[0] != '[';
+	char port[12] = "", *text;
+	int n;
+
+	if (s->rec->port != usual)
+		snprintf(port, sizeof(port), ":%u", s->rec->port);
+	n = asprintf(&text, is_v6 ? "[%s]%s" : "%s%s", s->rec->host, port);
+	if (n < 0)
+		return false;
+	s->host_header = (struct str){text, (size_t)n};
+	return true;
+}
+
+static struct service *service_load(
+		const char *id, const struct snap_view *view, struct assoc *services, uint64_t gen)
+{
+	struct service *s = assoc_get(services, str_of(id), gen);
+	struct str record;
+
+	if (s != NULL)
+		return s;
+	record = snap_get(view, SLUICE__RECORD__KIND__SERVICE, str_of(id));
+	if (record.n == 0)
+		return NULL;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return NULL;
+	s->refs = 1;
+	s->rec = sluice__record__service__unpack(NULL, record.n, (const uint8_t *)record.p);
+	if (s->rec == NULL || !host_header_make(s)) {
+		service_unref(s);
+		return NULL;
+	}
+	s->entity = entity_of(s->rec->id, s->rec->name, s->rec->json);
+	assoc_put(services, str_of(id), gen, s);
+	return s;
+}
+
+static void protocols_read(struct route *r)
+{
+	sl_auto_buf list = {NULL, 0, 0, false};
+
+	for (size_t i = 0; i < r->rec->n_protocols; i++) {
+		struct str p = str_of(r->rec->protocols[i]);
+
+		r->is_http |= str_eq(p, STR("http"));
+		r->is_https |= str_eq(p, STR("https"));
+		if (i != 0)
+			buf_add(&list, ",", 1);
+		buf_add_str(&list, p);
+	}
+	if (buf_z(&list) != NULL)
+		r->protocols = (struct str){strdup(list.p), list.n};
+}
+
+void route_unref(struct route *r)
+{
+	if (r == NULL || --r->refs != 0)
+		return;
+	plan_unref(r->plan);
+	service_unref(r->service);
+	route_regex_free(r->regexes);
+	free((char *)(uintptr_t)r->protocols.p);
+	if (r->rec != NULL)
+		sluice__record__route__free_unpacked(r->rec, NULL);
+	free(r);
+}
+
+struct route *route_load(struct str record, struct engine *engine, const struct snap_view *view,
+		struct assoc *services, uint64_t generation)
+{
+	struct route *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->refs = 1;
+	r->rec = sluice__record__route__unpack(NULL, record.n, (const uint8_t *)record.p);
+	if (r->rec == NULL) {
+		route_unref(r);
+		return NULL;
+	}
+	r->entity = entity_of(r->rec->id, r->rec->name, r->rec->json);
+	protocols_read(r);
+	r->is_content_free = r->rec->n_headers == 0 && r->rec->n_sources == 0 &&
+			     r->rec->n_destinations == 0 && r->rec->n_snis == 0;
+	if (r->rec->service_id[0] != '\0')
+		r->service = service_load(r->rec->service_id, view, services, generation);
+	if (engine != NULL)
+		r->plan = engine_plan(engine, r->entity.id,
+				r->service != NULL ? r->service->entity.id : STR_NONE);
+	return r;
+}

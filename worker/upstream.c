@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The step towards the service: name, peer, connection, request, response head; and what
+ * to do when one of them fails.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "worker/req.h"
+#include "worker/worker.h"
+
+enum up_next {
+	UP_AGAIN, /* the state changed: look again */
+	UP_WAIT,
+	UP_OVER,
+};
+
+static enum up_next fail_with(struct req *q, int status, const char *message)
+{
+	req_release_upstream(q, false);
+	q->x.response.source = RESPONSE_FROM_ERROR;
+	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
+	return UP_OVER;
+}
+
+/* The client's body is unreadable: its fault, whatever the service thinks of the rest. */
+static enum up_next fail_body(struct req *q)
+{
+	uint64_t max = q->w->conf->client_max_body_size;
+
+	if (q->is_client_gone) {
+		req_release_upstream(q, false);
+		q->is_aborted = true;
+		q->x.response.status = 499;
+		return UP_OVER;
+	}
+	q->keep_alive = false;
+	return fail_with(q, max != 0 && q->body_bytes > max ? 413 : 400, NULL);
+}
+
+/* How the body will leave: from memory where it is whole already. */
+static void choose_body(struct req *q)
+{
+	struct body *b = &q->x.request.body;
+	struct str unread = iobuf_unread(q->conn->in);
+
+	if (b->is_replaced || b->state == BODY_COMPLETE || q->body.is_over)
+		return;
+	if (q->head.framing == H1_LENGTH && !q->is_body_touched && q->head.length <= unread.n) {
+		b->bytes = str_head(unread, (size_t)q->head.length);
+		b->state = BODY_COMPLETE;
+		q->conn->in->at += b->bytes.n;
+		q->body_bytes = b->bytes.n;
+		q->body.is_over = true;
+		return;
+	}
+	q->up.is_body_streamed = true;
+	q->up.is_body_chunked = q->head.framing == H1_CHUNKED;
+}
+
+static void log_failure(const struct req *q, const char *what, int error)
+{
+	char host[300];
+
+	log_warn("upstream failed", "what=%s error=%d host=%s port=%u id=%s", what, error,
+			log_quote(host, sizeof(host), q->x.upstream.host), q->x.upstream.port,
+			q->x.request.id);
+}
+
+static void on_name(void *arg, const struct dns_answer *answer)
+{
+	struct req *q = arg;
+
+	sl_check(q, REQ_MAGIC);
+	q->up.peers = *answer;
+	q->up.state = UP_PICK;
+	req_drive(q);
+}
+
+static enum up_next start(struct req *q)
+{
+	struct req_upstream *up = &q->up;
+	int r;
+
+	if (q->is_body_bad || q->is_client_gone)
+		return fail_body(q);
+	if (!str_eq(q->x.upstream.scheme, STR("http"))) {
+		log_failure(q, "scheme", 0);
+		return fail_with(q, 502, "Services over this protocol are not supported yet");
+	}
+	choose_body(q);
+	r = req_compose(q);
+	if (r != 0)
+		return fail_with(q, 500, NULL);
+	q->x.upstream_start_ns = clock_mono_ns();
+	up->wait.fn = on_name;
+	up->wait.arg = q;
+	up->state = UP_RESOLVING;
+	if (!dns_find(q->w->dns, q->x.upstream.host, &up->peers, &up->wait))
+		return UP_WAIT;
+	up->state = UP_PICK;
+	return UP_AGAIN;
+}
+
+/* RFC 9110 9.2.2, as nginx: these are not sent twice. */
+static bool is_repeatable(const struct req *q)
+{
+	struct str m = q->x.upstream.method;
+
+	return !str_eq(m, STR("POST")) && !str_eq(m, STR("PATCH")) && !str_eq(m, STR("LOCK"));
+}
+
+static void note_try(struct req *q, const struct peer *peer)
+{
+	struct exchange_try *t;
+	char ip[INET6_ADDRSTRLEN];
+	size_t n;
+
+	if (q->x.n_tries == sizeof(q->x.tries) / sizeof(q->x.tries[0]))
+		return;
+	t = &q->x.tries[q->x.n_tries++];
+	n = peer_text(peer, ip, sizeof(ip));
+	t->peer = (struct endpoint){arena_str(q->arena, (struct str){ip, n}), peer_port(peer)};
+	t->start_real_ns = clock_mono_ns() + q->w->real_offset_ns;
+}
+
+static void note_failed_try(struct req *q, int status)
+{
+	stat_add(&q->w->stat->upstream_errors, 1);
+	if (q->x.n_tries != 0)
+		q->x.tries[q->x.n_tries - 1].state_code = status;
+}
+
+/* After a failed try: another one if the rules allow, else the answer.  error: -errno. */
+static enum up_next try_failed(struct req *q, const char *what, int error)
+{
+	struct req_upstream *up = &q->up;
+	bool was_reused = up->conn != NULL && up->conn->is_reused;
+	bool was_sent = up->out.sent != 0;
+	bool is_body_gone = up->is_body_streamed && q->is_body_touched && up->is_started;
+	int status = error == -ETIMEDOUT ? 504 : 502;
+
+	log_failure(q, what, -error);
+	note_failed_try(q, status);
+	req_release_upstream(q, false);
+	up->out = (struct out){.n = 0};
+	up->is_started = up->is_request_sent = false;
+	iobuf_put(up->in);
+	up->in = NULL;
+	up->scan = (struct h1_scan){.start = 0};
+	if (!was_reused)
+		up->n_failed++;
+	if (error == -EPROTO || is_body_gone || (was_sent && !is_repeatable(q)) ||
+			up->n_failed > q->x.upstream.retries)
+		return fail_with(q, status, NULL);
+	stat_add(&q->w->stat->upstream_retries, 1);
+	up->state = UP_PICK;
+	return UP_AGAIN;
+}
+
+static enum up_next pick(struct req *q)
+{
+	struct req_upstream *up = &q->up;
+	struct peer peer;
+	int r;
+
+	if (up->peers.n == 0) {
+		log_failure(q, "name resolution", 0);
+		return fail_with(q, 503, "name resolution failed");
+	}
+	peer = up->peers.peers[up->next_peer % up->peers.n];
+	peer_set_port(&peer, q->x.upstream.port);
+	up->conn = upconn_take(q->w->upstreams, &peer, !is_repeatable(q));
+	note_try(q, &peer);
+	if (up->conn == NULL) {
+		up->next_peer++;
+		r = upconn_open(q->w->upstreams, &peer, &up->conn);
+		if (r != 0)
+			return try_failed(q, "connect", r);
+	}
+	up->conn->req = q;
+	up->state = UP_CONNECTING;
+	if (!up->conn->is_connected)
+		timer_set(&q->w->timers, &up->conn->timer, q->x.upstream.connect_timeout_ms);
+	return UP_AGAIN;
+}
+
+static enum up_next connecting(struct req *q)
+{
+	int r = upconn_check_connected(q->up.conn);
+
+	if (r == -EAGAIN)
+		return UP_WAIT;
+	if (r != 0)
+		return try_failed(q, "connect", r);
+	q->up.state = UP_EXCHANGING;
+	q->x.upstream_connected_ns = q->x.upstream_start_ns;
+	if (!q->up.conn->is_reused)
+		q->x.upstream_connected_ns = clock_mono_ns();
+	return UP_AGAIN;
+}
+
+static void reply_taken(struct req *q)
+{
+	struct req_upstream *up = &q->up;
+	struct exchange_response *r = &q->x.response;
+
+	q->x.upstream_headers_ns = clock_mono_ns();
+	r->source = RESPONSE_FROM_SERVICE;
+	r->status = r->service_status = up->reply.status;
+	h1_body_init(&up->body, up->reply.framing, up->reply.length);
+	r->service_body.state = up->body.is_over ? BODY_NONE : BODY_UNREAD;
+	headers_share(&r->headers, &r->service_headers);
+}
+
+static enum up_next exchanging(struct req *q)
+{
+	struct req_upstream *up = &q->up;
+	int sent = req_send(q), r;
+
+	if (sent == -EPROTO)
+		return fail_body(q);
+	r = req_read_reply_head(q);
+	if (r == -EAGAIN) {
+		if (sent != 0 && sent != -EAGAIN)
+			return try_failed(q, "send", sent);
+		if (sent == 0)
+			timer_set(&q->w->timers, &up->conn->timer, q->x.upstream.read_timeout_ms);
+		return UP_WAIT;
+	}
+	if (r != 0)
+		return try_failed(q, r == -EPROTO ? "malformed response" : "receive", r);
+	reply_taken(q);
+	up->state = UP_READY;
+	if (q->chain != NULL && chain_wants_response(q->chain)) {
+		q->x.response.service_body.state = BODY_READING;
+		up->state = UP_BUFFERING;
+	}
+	return UP_AGAIN;
+}
+
+/* The whole response, for plugins with a response phase. */
+static enum up_next buffering(struct req *q)
+{
+	struct body *b = &q->x.response.service_body;
+	struct str data;
+	enum h1_more more;
+
+	if (!q->up.is_request_sent)
+		req_send(q);
+	while ((more = req_reply_next(q, true, &data)) == H1_DATA) {
+		if (q->held_reply.n + data.n > q->w->conf->client_body_buffer_size) {
+			log_failure(q, "response too big to hold", 0);
+			return fail_with(q, 502, NULL);
+		}
+		buf_add(&q->held_reply, data.p, data.n);
+		if (q->held_reply.is_failed)
+			return fail_with(q, 500, NULL);
+	}
+	if (more == H1_WANT)
+		return UP_WAIT;
+	if (more == H1_BAD) {
+		log_failure(q, "truncated response", 0);
+		return fail_with(q, 502, NULL);
+	}
+	b->state = BODY_COMPLETE;
+	b->bytes = buf_str(&q->held_reply);
+	req_release_upstream(q, true);
+	q->up.state = UP_READY;
+	return UP_AGAIN;
+}
+
+static enum up_next ready(struct req *q)
+{
+	(void)q;
+	return UP_OVER;
+}
+
+static enum up_next resolving(struct req *q)
+{
+	(void)q;
+	return UP_WAIT;
+}
+
+static enum up_next (*const states[])(struct req *q) = {
+		[UP_START] = start,
+		[UP_RESOLVING] = resolving,
+		[UP_PICK] = pick,
+		[UP_CONNECTING] = connecting,
+		[UP_EXCHANGING] = exchanging,
+		[UP_BUFFERING] = buffering,
+		[UP_READY] = ready,
+};
+
+enum step_result req_step_upstream(struct req *q)
+{
+	enum up_next next;
+
+	do
+		next = states[q->up.state](q);
+	while (next == UP_AGAIN);
+	return next == UP_WAIT ? STEP_WAIT : STEP_GO_ON;
+}
+
+void req_on_upstream_timeout(struct req *q)
+{
+	struct upconn *u = q->up.conn;
+
+	if (u == NULL)
+		return;
+	if (q->up.state == UP_EXCHANGING && !q->up.is_request_sent && out_is_empty(&q->up.out)) {
+		/* it is the client that keeps us waiting, and it has its own timeout */
+		timer_set(&q->w->timers, &u->timer, q->x.upstream.read_timeout_ms);
+		return;
+	}
+	if (q->up.state == UP_READY && !out_is_empty(&q->out)) {
+		timer_set(&q->w->timers, &u->timer, q->x.upstream.read_timeout_ms);
+		return;
+	}
+	if (q->up.state == UP_CONNECTING || q->up.state == UP_EXCHANGING) {
+		if (try_failed(q, "timeout", -ETIMEDOUT) == UP_OVER)
+			q->at++;
+	} else if (q->up.state == UP_BUFFERING) {
+		fail_with(q, 504, NULL);
+		q->at++;
+	} else {
+		log_failure(q, "timeout in response", ETIMEDOUT);
+		req_release_upstream(q, false);
+	}
+	req_drive(q);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One worker process: what its parts share.  Single-threaded; everything runs from one
+ * event loop.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "plugin/engine.h"
+#include "shm/board.h"
+#include "shm/conf.h"
+#include "shm/snapshot.h"
+#include "shm/stat.h"
+#include "worker/dns.h"
+#include "worker/h1_scan.h"
+#include "worker/real_ip.h"
+#include "worker/route.h"
+#include "worker/timer.h"
+#include "worker/upconn.h"
+
+#define WORKER_MAGIC SL_MAGIC('W', 'R', 'K', 'R')
+
+struct conn;
+struct listener;
+struct master_link;
+
+/* conf `headers` and `headers_upstream`, read once. */
+struct added_headers {
+	bool server_tokens, latency_tokens, request_id, upstream_status;
+	bool upstream_request_id;
+};
+
+struct worker {
+	uint32_t magic;
+	unsigned slot;
+	struct event_base *base;
+	struct conf *conf;
+	struct board *board;
+	struct board_slot *me;
+	struct stat_area *stats;
+	struct stat_worker *stat;
+	struct snapshot *snapshot;
+	struct snap_view *view; /* NULL: no generation yet */
+	struct engine *engine;  /* NULL: no plugins in this process */
+	struct route_table *routes;
+	struct dns *dns;
+	struct real_ip *real_ip;
+	struct upconn_pool *upstreams;
+	struct master_link *master;
+	struct timer_wheel timers;
+	struct h1_limits request_limits;
+	struct added_headers added;
+	struct listener *listeners;
+	unsigned n_listeners;
+	struct conn *conns;      /* open client connections */
+	struct conn *dead_conns; /* closed in this turn of the loop */
+	uint32_t n_conns;
+	bool is_draining;
+	uint64_t real_offset_ns; /* real clock − monotonic clock, of the last tick */
+	char date[40];           /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+};
+
+/* Stop accepting; leave when the last request is done, or after deadline_ms. */
+void worker_drain(struct worker *w, uint32_t deadline_ms);
+/* Takes the newest committed generation into use and tells the master. */
+void worker_switch_generation(struct worker *w);
