@@ -51,3 +51,9 @@ worker_sluice_worker_LDADD = worker/libworker.a worker/libllhttp.a \
 	$(LIBENGINE) $(LIBNGX) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
 	$(ENGINE_LIBS) $(EVENT_LIBS) $(EVENT_EXTRA_LIBS) $(SHM_LIBS) $(PCRE2_LIBS) $(JANSSON_LIBS) \
 	$(CRYPTO_LIBS)
+
+# Runs a worker without a master: for the tests below and for profiles.
+noinst_PROGRAMS += tests/unit/worker_spawn
+tests_unit_worker_spawn_SOURCES = tests/unit/worker_spawn_main.c
+tests_unit_worker_spawn_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-write-strings -Wno-cast-qual
+tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(CRYPTO_LIBS)
