@@ -34,7 +34,7 @@ worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
 worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
 	$(JANSSON_CFLAGS)
 
-pkglibexec_PROGRAMS += worker/sluice-worker
+EXTRA_PROGRAMS = worker/sluice-worker
 worker_sluice_worker_SOURCES = \
 	worker/conn.c worker/conn.h \
 	worker/listener.c worker/listener.h \
@@ -47,13 +47,35 @@ worker_sluice_worker_SOURCES = \
 	worker/upstream.c worker/upstream_head.c \
 	worker/upstream_reply.c worker/upstream_send.c
 worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
+worker_sluice_worker_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 worker_sluice_worker_LDADD = worker/libworker.a worker/libllhttp.a \
-	$(LIBENGINE) $(LIBNGX) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
-	$(ENGINE_LIBS) $(EVENT_LIBS) $(EVENT_EXTRA_LIBS) $(SHM_LIBS) $(PCRE2_LIBS) $(JANSSON_LIBS) \
-	$(CRYPTO_LIBS)
+	$(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBJAIL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
+	$(VM_LIBS) $(NGX_LIBS) $(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(SHM_LIBS) \
+	$(SECCOMP_LIBS)
 
 # Runs a worker without a master: for the tests below and for profiles.
 noinst_PROGRAMS += tests/unit/worker_spawn
 tests_unit_worker_spawn_SOURCES = tests/unit/worker_spawn_main.c
 tests_unit_worker_spawn_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) -Wno-write-strings -Wno-cast-qual
 tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(CRYPTO_LIBS)
+
+WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
+	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
+check_PROGRAMS += tests/unit/test_h1_parse tests/unit/test_upstream_path \
+	tests/unit/test_worker_parts
+tests_unit_test_h1_parse_SOURCES = tests/unit/test_h1_parse.c
+tests_unit_test_h1_parse_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_h1_parse_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
+tests_unit_test_upstream_path_SOURCES = tests/unit/test_upstream_path.c
+tests_unit_test_upstream_path_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_upstream_path_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
+tests_unit_test_worker_parts_SOURCES = tests/unit/test_worker_parts.c
+tests_unit_test_worker_parts_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_h1
+tests_fuzz_fuzz_h1_SOURCES = tests/fuzz/fuzz_h1.c
+tests_fuzz_fuzz_h1_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_h1_LDADD = $(WORKER_TEST_LDADD)
+endif
