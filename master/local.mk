@@ -33,9 +33,21 @@ master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $
 
 LIBMASTER = master/libmaster.a
 MASTER_LDADD = $(LIBMASTER) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
-	$(STREAM_LIBS) $(PLUGIN_LIBS) $(SHM_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) \
+	$(STREAM_LIBS) $(LIBPLUGIN_LIBS) $(SHM_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) \
 	$(CRYPTO_LIBS) $(SYSTEMD_LIBS)
 
-#HOLD sbin_PROGRAMS += master/sluiced
-#HOLD master_sluiced_SOURCES = master/main.c
-#HOLD master_sluiced_LDADD = $(MASTER_LDADD)
+sbin_PROGRAMS += master/sluiced
+master_sluiced_SOURCES = master/main.c
+master_sluiced_LDADD = $(MASTER_LDADD)
+
+MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_apply
+check_PROGRAMS += $(MASTER_TESTS)
+tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
+tests_unit_test_listen_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_listen_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_child_SOURCES = tests/unit/test_child.c
+tests_unit_test_child_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_child_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_apply_SOURCES = tests/unit/test_apply.c tests/unit/apply_bed.c tests/unit/apply_bed.h
+tests_unit_test_apply_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)

@@ -11,12 +11,12 @@ tools_libctl_a_SOURCES = \
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 LIBCTL = tools/libctl.a
-CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(PLUGIN_LIBS) $(SHM_LIBS) \
-	$(EVENT_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(PCRE2_LIBS)
+CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS) \
+	$(EVENT_LIBS) $(JANSSON_LIBS)
 
-#HOLD bin_PROGRAMS += tools/sluicectl
-#HOLD tools_sluicectl_SOURCES = tools/sluicectl.c
-#HOLD tools_sluicectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
-#HOLD tools_sluicectl_LDADD = $(CTL_LDADD)
+bin_PROGRAMS += tools/sluicectl
+tools_sluicectl_SOURCES = tools/sluicectl.c
+tools_sluicectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tools_sluicectl_LDADD = $(CTL_LDADD)
 
 EXTRA_DIST += tools/build tools/packages tools/quickstart tools/quickstart-origin.py tools/setup
