@@ -19,7 +19,7 @@ const struct ctl_verb ctl_verbs[] = {
 		{"generations", "", "the newest changes of the configuration and their outcome",
 				"Newest first; as many as sluiced remembers (64).\n", 0, 0,
 				verb_generations},
-		{"plugin lint", "FILE…|DIR…", "check a plugin's sources without a node",
+		{"plugin lint", "FILE|DIR ...", "check a plugin's sources without a node",
 				"FILE: schema.lua (any name that ends so) or a handler; files of "
 				"one "
 				"directory are\none plugin. DIR: the handler.lua and schema.lua in "

@@ -42,9 +42,11 @@ int bed_tear_down(void **state)
 
 void bed_begin(struct bed *b, uint64_t base, uint64_t generation)
 {
+	static uint8_t nonce[] = "1234", epoch[] = "0123456789abcdef";
+
 	sluice__stream__v1__update__init(&b->update);
-	b->update.nonce = (ProtobufCBinaryData){.len = 4, .data = (uint8_t[]){"1234"}};
-	b->update.epoch = (ProtobufCBinaryData){.len = 16, .data = (uint8_t[]){"0123456789abcdef"}};
+	b->update.nonce = (ProtobufCBinaryData){.len = 4, .data = nonce};
+	b->update.epoch = (ProtobufCBinaryData){.len = 16, .data = epoch};
 	b->update.base_generation = base;
 	b->update.generation = generation;
 	b->update.resources = b->resources;

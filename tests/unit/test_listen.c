@@ -15,15 +15,32 @@
 #include "master/backoff.h"
 #include "master/listen.h"
 
+/* "127.0.0.1:port" that nobody listens on. */
+static void free_address(char *ret, size_t size)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	socklen_t n = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
+	close(fd);
+	snprintf(ret, size, "127.0.0.1:%u", ntohs(sa.sin_port));
+}
+
 static void every_worker_has_its_own_socket_on_the_same_port(void **state)
 {
 	sl_auto(listeners) l = NULL;
 	struct why why = WHY_NONE;
+	char first[32], list[64];
 	struct sockaddr_in sa;
 	socklen_t n;
 
 	(void)state;
-	assert_int_equal(listeners_open(&l, "127.0.0.1:0, [::1]:0", 3, &why), 0);
+	free_address(first, sizeof(first));
+	snprintf(list, sizeof(list), "%s, [::1]:%s", first, first + strlen("127.0.0.1:"));
+	assert_int_equal(listeners_open(&l, list, 3, &why), 0);
 	assert_int_equal(listeners_count(l), 2);
 	for (uint32_t w = 0; w < 3; w++) {
 		n = sizeof(sa);
@@ -42,8 +59,8 @@ static void a_port_that_another_gateway_shares_is_refused_by_name(void **state)
 	char list[64];
 
 	(void)state;
-	assert_int_equal(listeners_open(&first, "127.0.0.1:0", 2, &why), 0);
-	snprintf(list, sizeof(list), "127.0.0.1:%u", listeners_port(first, 0));
+	free_address(list, sizeof(list));
+	assert_int_equal(listeners_open(&first, list, 2, &why), 0);
 	assert_int_equal(listeners_open(&second, list, 2, &why), -EADDRINUSE);
 	assert_non_null(strstr(why.text, list));
 	assert_non_null(strstr(why.text, "is another gateway running?"));
