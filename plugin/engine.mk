@@ -4,16 +4,9 @@ noinst_LIBRARIES += plugin/libpdk.a plugin/libengine.a
 plugin_libpdk_a_SOURCES = \
 	plugin/pdk.c plugin/pdk.h \
 	plugin/pdk_args.c plugin/pdk_args.h \
-	plugin/pdk_body.c plugin/pdk_body.h \
-	plugin/pdk_exit.c plugin/pdk_exit.h \
-	plugin/pdk_headers.c plugin/pdk_headers.h \
-	plugin/pdk_log.c plugin/pdk_log.h \
-	plugin/pdk_multipart.c plugin/pdk_multipart.h \
-	plugin/pdk_query.c plugin/pdk_query.h \
-	plugin/pdk_read.c plugin/pdk_read.h \
 	plugin/pdk_request_table.c \
 	plugin/value_lua.c plugin/value_lua.h
-plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
+plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS)
 
 plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
@@ -22,20 +15,8 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine_configure.c plugin/engine_configure.h \
 	plugin/engine_instance.c plugin/engine_instance.h \
 	plugin/engine_version.c plugin/engine_version.h \
-	plugin/pdk_client.c \
-	plugin/pdk_ctx.c \
-	plugin/pdk_kong_log.c \
-	plugin/pdk_node.c \
-	plugin/pdk_open.c plugin/pdk_part.h \
-	plugin/pdk_request.c \
-	plugin/pdk_response.c \
-	plugin/pdk_serialize.c plugin/pdk_serialize.h \
-	plugin/pdk_service.c \
-	plugin/pdk_service_request.c \
-	plugin/pdk_service_response.c \
-	plugin/pdk_table.c \
 	plugin/plan.c plugin/plan.h
-plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
+plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
 
 LIBPDK = plugin/libpdk.a
 LIBENGINE = plugin/libengine.a

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/spec.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "base/arena.h"
+#include "plugin/phase.h"
+#include "shm/record.pb-c.h"
+
+/* protobuf-c has no const; a message that is only packed is not written to. */
+static void *loose(const void *p)
+{
+	return (void *)(uintptr_t)p;
+}
+
+static char *text(const json_t *entity, const char *field)
+{
+	const char *s = json_string_value(json_object_get(entity, field));
+
+	return loose(s != NULL ? s : "");
+}
+
+static char *foreign(const json_t *entity, const char *field)
+{
+	return text(json_object_get(entity, field), "id");
+}
+
+static bool flag(const json_t *entity, const char *field)
+{
+	return json_is_true(json_object_get(entity, field));
+}
+
+static uint32_t number(const json_t *entity, const char *field)
+{
+	return (uint32_t)json_integer_value(json_object_get(entity, field));
+}
+
+static ProtobufCBinaryData bytes(const void *p, size_t n)
+{
+	return (ProtobufCBinaryData){.len = n, .data = loose(p)};
+}
+
+static int pack(const ProtobufCMessage *m, struct buf *ret)
+{
+	size_t n = protobuf_c_message_get_packed_size(m);
+
+	if (!buf_reserve(ret, n))
+		return -ENOMEM;
+	ret->n += protobuf_c_message_pack(m, (uint8_t *)ret->p + ret->n);
+	return 0;
+}
+
+static char **texts(struct arena *a, const json_t *array, size_t *ret_n)
+{
+	size_t n = json_array_size(array), i;
+	char **list = arena_calloc(a, (n + 1) * sizeof(*list));
+	const json_t *v;
+
+	*ret_n = list != NULL ? n : 0;
+	if (list == NULL)
+		return NULL;
+	json_array_foreach (array, i, v)
+		list[i] = loose(json_is_string(v) ? json_string_value(v) : "");
+	return list;
+}
+
+static char *lower(struct arena *a, const char *s)
+{
+	char *copy = arena_strndup(a, s, strlen(s));
+
+	for (char *p = copy; p != NULL && *p != '\0'; p++)
+		*p = ascii_lower(*p);
+	return copy != NULL ? copy : loose("");
+}
+
+/* ---- services, consumers, plugins ---- */
+
+static int service_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Service m = SLUICE__RECORD__SERVICE__INIT;
+	const json_t *verify = json_object_get(e, "tls_verify");
+
+	(void)a;
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.enabled = flag(e, "enabled");
+	m.protocol = text(e, "protocol");
+	m.host = text(e, "host");
+	m.port = number(e, "port");
+	m.path = text(e, "path");
+	m.retries = number(e, "retries");
+	m.connect_timeout_ms = number(e, "connect_timeout");
+	m.write_timeout_ms = number(e, "write_timeout");
+	m.read_timeout_ms = number(e, "read_timeout");
+	m.tls_verify = !json_is_boolean(verify) ? 0 : json_is_true(verify) ? 2 : 1;
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int consumer_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Consumer m = SLUICE__RECORD__CONSUMER__INIT;
+
+	m.id = text(e, "id");
+	m.username = text(e, "username");
+	m.custom_id = text(e, "custom_id");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int plugin_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__PluginInstance m = SLUICE__RECORD__PLUGIN_INSTANCE__INIT;
+	sl_auto_mem char *config = json_dumps(json_object_get(e, "config"), JSON_COMPACT);
+
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.instance_name = text(e, "instance_name");
+	m.enabled = flag(e, "enabled");
+	m.route_id = foreign(e, "route");
+	m.service_id = foreign(e, "service");
+	m.consumer_id = foreign(e, "consumer");
+	m.protocols = texts(a, json_object_get(e, "protocols"), &m.n_protocols);
+	m.condition = text(e, "condition");
+	m.config = bytes(config != NULL ? config : "{}", config != NULL ? strlen(config) : 2);
+	m.on_error = text(e, "on_error");
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+/* ---- routes ---- */
+
+static Sluice__Record__HeaderMatch **header_matches(
+		struct arena *a, const json_t *headers, size_t *ret_n)
+{
+	size_t n = json_object_size(headers), i = 0;
+	Sluice__Record__HeaderMatch **list = arena_calloc(a, (n + 1) * sizeof(*list));
+	const char *name;
+	json_t *values;
+
+	*ret_n = 0;
+	if (list == NULL)
+		return NULL;
+	json_object_foreach ((json_t *)loose(headers), name, values) {
+		Sluice__Record__HeaderMatch *m = arena_alloc(a, sizeof(*m));
+
+		if (m == NULL)
+			return list;
+		sluice__record__header_match__init(m);
+		m->name = lower(a, name);
+		m->values = texts(a, values, &m->n_values);
+		list[i++] = m;
+		*ret_n = i;
+	}
+	return list;
+}
+
+static Sluice__Record__IpPort **ip_ports(struct arena *a, const json_t *array, size_t *ret_n)
+{
+	size_t n = json_array_size(array), i;
+	Sluice__Record__IpPort **list = arena_calloc(a, (n + 1) * sizeof(*list));
+	const json_t *v;
+
+	*ret_n = 0;
+	if (list == NULL)
+		return NULL;
+	json_array_foreach (array, i, v) {
+		Sluice__Record__IpPort *m = arena_alloc(a, sizeof(*m));
+
+		if (m == NULL)
+			return list;
+		sluice__record__ip_port__init(m);
+		m->ip = text(v, "ip");
+		m->port = number(v, "port");
+		list[i] = m;
+		*ret_n = i + 1;
+	}
+	return list;
+}
+
+static int route_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Route m = SLUICE__RECORD__ROUTE__INIT;
+
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.service_id = foreign(e, "service");
+	m.protocols = texts(a, json_object_get(e, "protocols"), &m.n_protocols);
+	m.methods = texts(a, json_object_get(e, "methods"), &m.n_methods);
+	m.hosts = texts(a, json_object_get(e, "hosts"), &m.n_hosts);
+	for (size_t i = 0; i < m.n_hosts; i++)
+		m.hosts[i] = lower(a, m.hosts[i]);
+	m.paths = texts(a, json_object_get(e, "paths"), &m.n_paths);
+	m.headers = header_matches(a, json_object_get(e, "headers"), &m.n_headers);
+	m.snis = texts(a, json_object_get(e, "snis"), &m.n_snis);
+	m.sources = ip_ports(a, json_object_get(e, "sources"), &m.n_sources);
+	m.destinations = ip_ports(a, json_object_get(e, "destinations"), &m.n_destinations);
+	m.regex_priority = json_integer_value(json_object_get(e, "regex_priority"));
+	m.strip_path = flag(e, "strip_path");
+	m.preserve_host = flag(e, "preserve_host");
+	m.path_handling = text(e, "path_handling");
+	m.https_redirect_status_code = number(e, "https_redirect_status_code");
+	m.request_buffering = flag(e, "request_buffering");
+	m.response_buffering = flag(e, "response_buffering");
+	m.created_at = json_integer_value(json_object_get(e, "created_at"));
+	m.json = bytes(json.p, json.n);
+	return arena_is_exhausted(a) ? -ENOMEM : pack(&m.base, ret);
+}
+
+typedef int spec_make_fn(struct arena *a, const json_t *e, struct str json, struct buf *ret);
+
+int spec_make(enum entity_type type, const json_t *entity, struct str json, struct buf *ret)
+{
+	static spec_make_fn *const make[ENTITY_COUNT] = {
+			[ENTITY_SERVICES] = service_make,
+			[ENTITY_ROUTES] = route_make,
+			[ENTITY_CONSUMERS] = consumer_make,
+			[ENTITY_PLUGINS] = plugin_make,
+	};
+	sl_auto(arena) a = NULL;
+	int r = arena_new(&a, 0);
+
+	return r != 0 ? r : make[type](a, entity, json, ret);
+}
+
+/* ---- code ---- */
+
+void spec_code_version(
+		const uint8_t handler_sha256[32], const uint8_t schema_sha256[32], uint8_t ret[32])
+{
+	uint8_t both[2 * SHA256_DIGEST_LENGTH];
+
+	memcpy(both, handler_sha256, SHA256_DIGEST_LENGTH);
+	memcpy(both + SHA256_DIGEST_LENGTH, schema_sha256, SHA256_DIGEST_LENGTH);
+	SHA256(both, sizeof(both), ret);
+}
+
+static uint32_t phase_bits(const json_t *phases)
+{
+	const json_t *name;
+	uint32_t bits = 0;
+	size_t i;
+
+	json_array_foreach (phases, i, name) {
+		for (enum phase p = 0; p < PHASE_COUNT; p++) {
+			if (json_is_string(name) &&
+					strcmp(json_string_value(name), phase_name(p)) == 0)
+				bits |= PHASE_BIT(p);
+		}
+	}
+	return bits;
+}
+
+int spec_make_code(const struct spec_code *code, struct buf *ret)
+{
+	Sluice__Record__PluginCode m = SLUICE__RECORD__PLUGIN_CODE__INIT;
+	sl_auto_mem char *form = json_dumps(json_object_get(code->verdict, "schema"), JSON_COMPACT);
+	uint8_t version[SHA256_DIGEST_LENGTH];
+
+	if (form == NULL)
+		return -ENOMEM;
+	spec_code_version(code->handler_sha256, code->schema_sha256, version);
+	m.id = loose(code->id);
+	m.name = loose(code->name);
+	m.version_sha256 = bytes(version, sizeof(version));
+	m.handler_sha256 = bytes(code->handler_sha256, SHA256_DIGEST_LENGTH);
+	m.schema_sha256 = bytes(code->schema_sha256, SHA256_DIGEST_LENGTH);
+	m.handler_bytes = (uint32_t)code->handler_bytes;
+	m.schema_bytes = (uint32_t)code->schema_bytes;
+	m.priority = (int32_t)json_integer_value(json_object_get(code->verdict, "priority"));
+	m.plugin_version = text(code->verdict, "version");
+	m.phases = phase_bits(json_object_get(code->verdict, "phases"));
+	m.schema_json = bytes(form, strlen(form));
+	return pack(&m.base, ret);
+}
