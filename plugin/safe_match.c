@@ -205,15 +205,13 @@ static void add_capture(struct output *out, const struct pattern *p, unsigned i)
 /* %0 … %9 are captures, % before anything else is that. */
 static void add_replacement(struct output *out, const struct pattern *p, struct str repl)
 {
-	for (size_t i = 0; i < repl.n; i++) {
-		char c = repl.p[i];
+	ptrdiff_t escape = str_find_char(repl, '%');
 
-		if (c != '%') {
-			add(out, &c, 1);
-			continue;
-		}
-		i++;
-		c = i < repl.n ? repl.p[i] : '\0';
+	for (; escape >= 0; escape = str_find_char(repl, '%')) {
+		char c = (size_t)escape + 1 < repl.n ? repl.p[escape + 1] : '\0';
+
+		add(out, repl.p, (size_t)escape);
+		repl = str_from(repl, (size_t)escape + 2);
 		if (c == '0')
 			add(out, p->subject.p + p->start, p->end - p->start);
 		else if (c >= '1' && c <= '9')
@@ -221,6 +219,7 @@ static void add_replacement(struct output *out, const struct pattern *p, struct 
 		else
 			add(out, &c, 1);
 	}
+	add(out, repl.p, repl.n);
 }
 
 /* gsub_text(s, pattern, replacement string, max): string.gsub without callbacks. */

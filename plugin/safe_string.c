@@ -11,7 +11,7 @@ static const char TOO_LARGE[] = "resulting string too large";
 
 int safe_string_rep(lua_State *L)
 {
-	size_t n, sep_n = 0, at = 0;
+	size_t n, sep_n = 0, at, all;
 	const char *s = luaL_checklstring(L, 1, &n);
 	lua_Integer times = luaL_checkinteger(L, 2);
 	const char *sep = luaL_optlstring(L, 3, "", &sep_n);
@@ -23,15 +23,17 @@ int safe_string_rep(lua_State *L)
 	}
 	if ((uint64_t)times > VM_RESULT_MAX / (n + sep_n))
 		return luaL_error(L, TOO_LARGE);
-	for (lua_Integer i = 0; i < times; i++) {
-		memcpy(out + at, s, n);
-		at += n;
-		if (sep_n != 0 && i + 1 < times) {
-			memcpy(out + at, sep, sep_n);
-			at += sep_n;
-		}
+	memcpy(out, s, n);
+	memcpy(out + n, sep, sep_n);
+	at = n + sep_n;
+	all = (size_t)times * at;
+	while (at < all) {
+		size_t more = at < all - at ? at : all - at;
+
+		memcpy(out + at, out, more);
+		at += more;
 	}
-	lua_pushlstring(L, out, at);
+	lua_pushlstring(L, out, all - sep_n);
 	return 1;
 }
 

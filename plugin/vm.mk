@@ -57,3 +57,10 @@ tests_unit_test_vm_escape_SOURCES = tests/unit/test_vm_escape.c tests/unit/vm_ha
 tests_unit_test_vm_escape_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_vm_escape_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_vm_escape_LDADD = $(VM_TEST_LDADD)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_pattern
+tests_fuzz_fuzz_pattern_SOURCES = tests/fuzz/fuzz_pattern.c
+tests_fuzz_fuzz_pattern_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_pattern_LDADD = $(LIBPLUGIN) $(LIBBASE)
+endif

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <lauxlib.h>
@@ -37,6 +38,15 @@ static int host_busy(lua_State *L)
 	return 0;
 }
 
+static int host_sleep(lua_State *L)
+{
+	struct timespec t = {.tv_nsec = (long)luaL_checkinteger(L, 1) * 1000000};
+
+	while (nanosleep(&t, &t) != 0)
+		;
+	return 0;
+}
+
 static int host_call(lua_State *L)
 {
 	lua_call(L, lua_gettop(L) - 1, 1);
@@ -46,7 +56,8 @@ static int host_call(lua_State *L)
 void harness_library(lua_State *L, int env_index)
 {
 	static const luaL_Reg functions[] = {{"host_wait", host_wait}, {"host_exit", host_exit},
-			{"host_busy", host_busy}, {"host_call", host_call}, {NULL, NULL}};
+			{"host_busy", host_busy}, {"host_call", host_call},
+			{"host_sleep", host_sleep}, {NULL, NULL}};
 
 	lua_pushvalue(L, env_index);
 	luaL_register(L, NULL, functions);

@@ -26,6 +26,6 @@ void harness_close(struct harness *h);
 void harness_heal(struct harness *h);
 /* Loads and runs a chunk named "t.lua" in the VM.  A load error is VM_ERROR. */
 enum vm_status harness_run(struct harness *h, const char *code);
-/* The functions host_wait() (parks), host_exit() (vm_end), host_busy(ms, is_bracketed) and
- * host_call(f) (lua_call from C) of the environment. */
+/* The functions host_wait() (parks), host_exit() (vm_end), host_busy(ms, is_bracketed),
+ * host_sleep(ms) and host_call(f) (lua_call from C) of the environment. */
 void harness_library(struct lua_State *L, int env_index);
