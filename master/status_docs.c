@@ -253,7 +253,7 @@ json_t *status_doc_workers(const struct status_sources *s)
 
 	for (uint32_t i = 0; i < n_workers(s); i++)
 		json_array_append_new(data, worker_json(s, i));
-	return json_pack("{s:o}", "data", data);
+	return json_pack("{s:o}", "workers", data);
 }
 
 /* ---- /generations ---- */
@@ -288,5 +288,5 @@ json_t *status_doc_generations(const struct status_sources *s)
 
 	for (uint32_t i = 0; (e = history_at(s->history, i)) != NULL; i++)
 		json_array_append_new(data, generation_json(e));
-	return json_pack("{s:o}", "data", data);
+	return json_pack("{s:o}", "generations", data);
 }

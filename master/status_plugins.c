@@ -125,5 +125,5 @@ json_t *status_doc_plugins(const struct status_sources *s)
 		for (uint32_t k = 0; k < e->n_rejections; k++)
 			add_never_accepted(&w, &e->rejections[k]);
 	}
-	return json_pack("{s:o}", "data", w.data);
+	return json_pack("{s:o}", "plugins", w.data);
 }

@@ -127,7 +127,7 @@ void render_workers(const json_t *doc, FILE *out)
 
 	if (text_table_new(&t, heads) < 0)
 		return;
-	json_array_foreach (at(doc, "data"), i, w) {
+	json_array_foreach (at(doc, "workers"), i, w) {
 		duration(beat, sizeof(beat), number_at(w, "heartbeat_age_ms"));
 		text_table_cell(t, "%lld", number_at(w, "slot"));
 		text_table_cell(t, "%lld", number_at(w, "pid"));
@@ -184,7 +184,7 @@ void render_plugins(const json_t *doc, FILE *out)
 {
 	static const char *const heads[] = {"NAME", "VERSION", "STATE", ">WORKERS", ">PRIORITY",
 			"PHASES", ">RUNS", ">ERRORS", ">TRIPS", ">MEMORY", NULL};
-	const json_t *data = at(doc, "data"), *p;
+	const json_t *data = at(doc, "plugins"), *p;
 	sl_auto(text_table) t = NULL;
 	size_t i;
 
@@ -228,7 +228,7 @@ void render_generations(const json_t *doc, FILE *out)
 {
 	static const char *const heads[] = {">GENERATION", "TIME", "KIND", ">CHANGED", ">REMOVED",
 			">REJECTED", ">WORKERS", ">MS", "OUTCOME", NULL};
-	const json_t *data = at(doc, "data"), *g, *r;
+	const json_t *data = at(doc, "generations"), *g, *r;
 	sl_auto(text_table) t = NULL;
 	size_t i, k;
 

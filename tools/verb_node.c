@@ -52,7 +52,7 @@ static enum ctl_exit judge_workers(const json_t *doc)
 	const json_t *worker;
 	size_t i;
 
-	json_array_foreach (json_object_get(doc, "data"), i, worker) {
+	json_array_foreach (json_object_get(doc, "workers"), i, worker) {
 		const char *state = json_string_value(json_object_get(worker, "state"));
 
 		if (state == NULL || strcmp(state, "ready") != 0)
@@ -66,7 +66,7 @@ static enum ctl_exit judge_plugins(const json_t *doc)
 	const json_t *plugin;
 	size_t i;
 
-	json_array_foreach (json_object_get(doc, "data"), i, plugin) {
+	json_array_foreach (json_object_get(doc, "plugins"), i, plugin) {
 		if (json_is_object(json_object_get(plugin, "refusal")))
 			return CTL_NEGATIVE;
 	}
