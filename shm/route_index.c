@@ -142,19 +142,26 @@ static bool find_pattern(const struct find *f, struct str pattern)
 	return find_prefixes(f, pattern) && (f->summary->regex == 0 || find_regexes(f, pattern));
 }
 
+static size_t text_add(char *text, size_t n, struct str s)
+{
+	memcpy(text + n, s.p, s.n);
+	return n + s.n;
+}
+
 /* before, middle, after: "*." and a suffix, a prefix and ".*", or the host alone. */
-static bool find_host(
-		const struct find *f, const char *before, struct str middle, const char *after)
+static bool find_host(const struct find *f, struct str before, struct str middle, struct str after)
 {
 	char text[HOST_BYTES_MAX + 16];
-	int n = snprintf(text, sizeof(text), "%s%.*s%s", before, STR_ARG(middle), after);
+	size_t n = text_add(text, 0, before);
 
-	if (!find_pattern(f, (struct str){text, (size_t)n}))
+	n = text_add(text, n, middle);
+	n = text_add(text, n, after);
+	if (!find_pattern(f, (struct str){text, n}))
 		return false;
 	if (f->summary->with_port == 0)
 		return true;
-	n = snprintf(text, sizeof(text), "%s%.*s%s%s", before, STR_ARG(middle), after, f->port);
-	return find_pattern(f, (struct str){text, (size_t)n});
+	n = text_add(text, n, str_of(f->port));
+	return find_pattern(f, (struct str){text, n});
 }
 
 static uint32_t labels_known(const uint32_t counts[ROUTE_LABELS], unsigned labels)
@@ -173,11 +180,11 @@ static bool find_wildcards(const struct find *f)
 			continue;
 		/* i splits `before + 1` labels from `dots - before`. */
 		if (i + 1 < f->host.n && labels_known(f->summary->suffix, dots - before) != 0 &&
-				!find_host(f, "*.", str_from(f->host, i + 1), ""))
+				!find_host(f, STR("*."), str_from(f->host, i + 1), STR("")))
 			return false;
 		before++;
 		if (i > 0 && labels_known(f->summary->prefix, before) != 0 &&
-				!find_host(f, "", str_head(f->host, i), ".*"))
+				!find_host(f, STR(""), str_head(f->host, i), STR(".*")))
 			return false;
 	}
 	return true;
@@ -196,12 +203,13 @@ void route_index_find(const struct snap_view *v, struct str host, uint16_t port,
 			.arg = arg,
 	};
 
-	snprintf(f.port, sizeof(f.port), ":%u", port);
+	if (v->summary.with_port != 0)
+		snprintf(f.port, sizeof(f.port), ":%u", port);
 	if (v->summary.any_host != 0 && !find_pattern(&f, STR("")))
 		return;
 	if (host.n == 0 || host.n > HOST_BYTES_MAX || str_find_char(host, '\0') >= 0)
 		return;
-	if (v->summary.exact != 0 && !find_host(&f, "", host, ""))
+	if (v->summary.exact != 0 && !find_host(&f, STR(""), host, STR("")))
 		return;
 	find_wildcards(&f);
 }

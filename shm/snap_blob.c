@@ -61,7 +61,7 @@ int snapshot_put_blob(struct snapshot_writer *w, const uint8_t sha256[32], struc
 		return rc == MDB_KEYEXIST ? 0 : snap_env_error(rc, "store code", why);
 	}
 	w->has_loose_blobs = true;
-	return snap_env_error(mdb_txn_commit(txn), "commit code", why);
+	return snap_env_commit(&w->env, txn, "commit code", why);
 }
 
 static int compare_hashes(const void *a, const void *b)

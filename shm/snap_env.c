@@ -8,6 +8,9 @@
 
 #include "base/check.h"
 
+#define FILE_ROOM_BYTES (1U << 20)
+#define WHOLE_TRIES 20 /* milliseconds */
+
 static struct snap_env *open_envs;
 
 static const char *const db_names[SNAP_DBS] = {
@@ -65,7 +68,8 @@ static int env_register(struct snap_env *e, const char *dir, struct why *why)
 	return 0;
 }
 
-bool snap_env_is_whole(const struct snap_env *e)
+/* Bytes that the newest commit may touch, and bytes of the file; false = unknown. */
+static bool env_sizes(const struct snap_env *e, uint64_t *ret_needed, uint64_t *ret_file)
 {
 	MDB_envinfo info;
 	MDB_stat stat_;
@@ -75,17 +79,58 @@ bool snap_env_is_whole(const struct snap_env *e)
 	if (mdb_env_info(e->mdb, &info) != 0 || mdb_env_stat(e->mdb, &stat_) != 0 ||
 			mdb_env_get_fd(e->mdb, &fd) != 0 || fstat(fd, &st) != 0)
 		return false;
-	return (uint64_t)st.st_size >= ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+	*ret_needed = ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
+	*ret_file = (uint64_t)st.st_size;
+	return true;
+}
+
+bool snap_env_is_whole(const struct snap_env *e)
+{
+	uint64_t needed, file;
+
+	/* A writer that has just committed makes its file whole at once. */
+	for (int tries = 0; env_sizes(e, &needed, &file); tries++) {
+		if (file >= needed)
+			return true;
+		if (tries == WHOLE_TRIES)
+			return false;
+		usleep(1000);
+	}
+	return false;
+}
+
+/* LMDB does not write pages at the end that a transaction took and gave back, so that its
+ * file may be shorter than it says.  Nobody reads those, but no reader can tell that from a
+ * file cut short: the writer keeps some empty room (no blocks on disk) behind the last. */
+static void env_extend(struct snap_env *e)
+{
+	uint64_t needed, file;
+	int fd, ignored = 0;
+
+	if (!env_sizes(e, &needed, &file) || mdb_env_get_fd(e->mdb, &fd) != 0)
+		return;
+	if (file < needed + FILE_ROOM_BYTES / 2)
+		ignored = ftruncate(fd, (off_t)(needed + FILE_ROOM_BYTES));
+	(void)ignored; /* the commit stands; a reader that minds says so */
+}
+
+int snap_env_commit(struct snap_env *e, MDB_txn *txn, const char *what, struct why *why)
+{
+	int r = snap_env_error(mdb_txn_commit(txn), what, why);
+
+	if (r == 0)
+		env_extend(e);
+	return r;
 }
 
 void snap_env_usage(const struct snap_env *e, uint64_t *ret_used, uint64_t *ret_map)
 {
 	MDB_envinfo info = {.me_mapsize = 0};
-	MDB_stat stat_ = {.ms_psize = 0};
+	uint64_t file;
 
+	if (!env_sizes(e, ret_used, &file))
+		*ret_used = 0;
 	mdb_env_info(e->mdb, &info);
-	mdb_env_stat(e->mdb, &stat_);
-	*ret_used = ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
 	*ret_map = info.me_mapsize;
 }
 
@@ -110,13 +155,7 @@ static int env_open_file(struct snap_env *e, const char *dir, unsigned flags, si
 		rc = mdb_env_open(e->mdb, dir, flags | MDB_NOTLS, 0660);
 	if (rc == ENOENT && (flags & MDB_RDONLY) != 0)
 		return SNAP_E_NONE_YET;
-	if (rc != 0)
-		return snap_env_error(rc, "open its environment", why);
-	if (!snap_env_is_whole(e)) {
-		why_set(why, NULL, 0, "snapshot: %s/data.mdb is cut short", dir);
-		return SNAP_E_CORRUPT;
-	}
-	return 0;
+	return snap_env_error(rc, "open its environment", why);
 }
 
 int snap_env_open(struct snap_env *e, const char *dir, unsigned flags, size_t map_bytes,

@@ -22,17 +22,18 @@ struct snap_env {
 	struct snap_env *next; /* of this process */
 };
 
-/* flags: MDB_RDONLY, or 0 with map_bytes.  A file shorter than its last page is
- * SNAP_E_CORRUPT (its pages would raise SIGBUS), one that is no environment too; no file is
- * SNAP_E_NONE_YET for readers.  -EBUSY: open in this process already. */
+/* flags: MDB_RDONLY, or 0 with map_bytes.  A file that is no environment is SNAP_E_CORRUPT;
+ * none is SNAP_E_NONE_YET for readers.  -EBUSY: open in this process already. */
 int snap_env_open(struct snap_env *e, const char *dir, unsigned flags, size_t map_bytes,
 		struct why *why);
 /* Opens the databases in txn; MDB_CREATE in flags makes them.  The caller commits. */
 int snap_env_open_dbs(struct snap_env *e, MDB_txn *txn, unsigned flags, struct why *why);
 void snap_env_close(struct snap_env *e);
 
-/* True when the file holds every page that the newest commit may touch. */
+/* True when the file is as long as its newest commit says: beyond its end is SIGBUS. */
 bool snap_env_is_whole(const struct snap_env *e);
+/* Writer: commits (txn is gone then) and keeps the file whole, with room for the next. */
+int snap_env_commit(struct snap_env *e, MDB_txn *txn, const char *what, struct why *why);
 /* Bytes of the file in use, and of the map. */
 void snap_env_usage(const struct snap_env *e, uint64_t *ret_used, uint64_t *ret_map);
 /* "<dir>/lock.mdb" as it is now. */

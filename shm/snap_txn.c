@@ -325,7 +325,7 @@ int snap_txn_commit(struct snap_txn *t, struct str epoch, uint64_t generation, s
 	if (r != 0)
 		return r;
 	mdb = sl_steal(t->mdb); /* gone after commit, whatever it returns */
-	r = snap_env_error(mdb_txn_commit(mdb), "commit the generation", why);
+	r = snap_env_commit(&t->writer->env, mdb, "commit the generation", why);
 	if (r != 0)
 		t->failed = r;
 	else

@@ -62,6 +62,10 @@ int snapshot_open(struct snapshot **ret, const char *dir, struct why *why)
 		return -ENOMEM;
 	s->magic = SNAPSHOT_MAGIC;
 	r = snap_env_open(&s->env, dir, MDB_RDONLY, 0, why);
+	if (r == 0 && !snap_env_is_whole(&s->env)) {
+		why_set(why, NULL, 0, "snapshot: %s/data.mdb is cut short", dir);
+		r = SNAP_E_CORRUPT;
+	}
 	if (r == 0)
 		r = snapshot_prepare(s, dir, why);
 	if (r != 0)

@@ -132,7 +132,7 @@ static int writer_open_env(struct snapshot_writer *w, uint64_t map_bytes, struct
 		mdb_txn_abort(txn);
 		return r;
 	}
-	return snap_env_error(mdb_txn_commit(txn), "prepare the file", why);
+	return snap_env_commit(&w->env, txn, "prepare the file", why);
 }
 
 /* A damaged file is moved aside, and *ret_is_damaged says so. */

@@ -12,6 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Keeps the reads from being optimised away. */
+static volatile size_t seen;
+
 static size_t touch(struct str s)
 {
 	size_t sum = 0;
@@ -24,8 +27,8 @@ static size_t touch(struct str s)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ipc_in in;
-	static volatile size_t seen;
 	static int fd[2] = {-1, -1};
+	size_t sum = 0;
 
 	if (fd[0] < 0 && ipc_pair(fd) != 0)
 		abort();
@@ -34,11 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (ipc_recv(fd[1], &in) != 0)
 		return 0;
 	for (unsigned i = 0; !ipc_done(&in) && !in.is_short; i++) {
-		seen += i % 3 == 0 ? touch(ipc_get_str(&in)) : 0;
-		seen += i % 3 == 1 ? (size_t)ipc_get_u64(&in) : 0;
-		seen += i % 3 == 2 ? (size_t)ipc_get_u8(&in) + ipc_get_u32(&in) : 0;
+		sum += i % 3 == 0 ? touch(ipc_get_str(&in)) : 0;
+		sum += i % 3 == 1 ? (size_t)ipc_get_u64(&in) : 0;
+		sum += i % 3 == 2 ? (size_t)ipc_get_u8(&in) + ipc_get_u32(&in) : 0;
 	}
-	if (in.at > in.n)
+	seen = sum;
+	if (in.at > in.n || seen != sum)
 		abort();
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,9 +42,13 @@ static bool check_candidate(void *arg, const struct route_candidate *c)
 static void look_up(void)
 {
 	struct snap_view *v = NULL;
+	struct why why = WHY_NONE;
+	int r = snapshot_writer_view(writer, &v, &why);
 
-	if (snapshot_writer_view(writer, &v, NULL) != 0)
+	if (r != 0) {
+		fprintf(stderr, "view: %d %s\n", r, why.text);
 		abort();
+	}
 	route_index_find(v, STR("a.example.com"), 80, STR("/api/v1"), check_candidate, NULL);
 	snap_view_unref(v);
 }

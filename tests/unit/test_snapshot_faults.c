@@ -215,16 +215,6 @@ static void overwrite(const struct fixture *f, const char *name, off_t at, const
 	assert_int_equal(pwrite(fd, p, n, at), n);
 }
 
-static off_t size_of(const struct fixture *f)
-{
-	char path[128];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/data.mdb", f->dir);
-	assert_int_equal(stat(path, &st), 0);
-	return st.st_size;
-}
-
 /* The damaged file is moved aside, and the node starts empty. */
 static void expect_moved_aside(const struct fixture *f)
 {
@@ -246,12 +236,16 @@ static void expect_moved_aside(const struct fixture *f)
 	snap_view_unref(v);
 }
 
-static void make_snapshot(const struct fixture *f)
+/* Returns the bytes in use. */
+static uint64_t make_snapshot(const struct fixture *f)
 {
 	sl_auto(snapshot_writer) w = open_writer(f);
+	uint64_t used, map;
 
 	for (uint64_t g = 1; g < 4; g++)
 		put_generation(w, g);
+	snapshot_writer_usage(w, &used, &map);
+	return used;
 }
 
 static void a_truncated_file_is_never_mapped_into_a_crash(void **state)
@@ -262,9 +256,9 @@ static void a_truncated_file_is_never_mapped_into_a_crash(void **state)
 	char path[128];
 	off_t size;
 
-	make_snapshot(f);
+	size = (off_t)make_snapshot(f);
 	snprintf(path, sizeof(path), "%s/data.mdb", f->dir);
-	for (size = size_of(f) - 4096; size > 0; size -= 4096) {
+	for (size -= 4096; size > 0; size -= 4096) {
 		assert_int_equal(truncate(path, size), 0);
 		assert_int_equal(snapshot_open(&s, f->dir, &why), SNAP_E_CORRUPT);
 		assert_int_equal(truncate(path, size - 100), 0);
@@ -272,6 +266,29 @@ static void a_truncated_file_is_never_mapped_into_a_crash(void **state)
 	}
 	assert_int_equal(truncate(path, 8192), 0);
 	expect_moved_aside(f);
+}
+
+static void pages_given_back_at_the_end_do_not_make_a_file_look_short(void **state)
+{
+	struct fixture *f = *state;
+	struct snapshot_writer *w = open_writer(f);
+	unsigned seed = 3;
+
+	for (uint64_t g = 1; g < 400; g++) {
+		struct snap_txn *t = begin(w);
+		char id[24];
+
+		for (unsigned i = 0; i < 30; i++) {
+			snprintf(id, sizeof(id), "c%u", (unsigned)rand_r(&seed) % 500);
+			put_consumer(t, id, id, g);
+			snprintf(id, sizeof(id), "c%u", (unsigned)rand_r(&seed) % 500);
+			assert_int_equal(snap_txn_delete(t, CONSUMER, str_of(id), NULL), 0);
+		}
+		commit(t, g);
+		snap_view_unref(view_of(w));
+	}
+	snapshot_writer_free(w);
+	snapshot_writer_free(open_writer(f));
 }
 
 static void a_file_of_garbage_is_moved_aside(void **state)
@@ -323,11 +340,11 @@ static void a_damaged_page_is_found_or_was_not_in_use(void **state)
 	struct fixture *f = *state;
 	uint8_t noise[32];
 	unsigned found = 0, tries = 0;
+	off_t size = (off_t)make_snapshot(f);
 
 	memset(noise, 0xa5, sizeof(noise));
-	make_snapshot(f);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		for (off_t at = 8192; at < size_of(f); at += 4096, tries++) {
+		for (off_t at = 8192; at < size; at += 4096, tries++) {
 			overwrite(f, "data.mdb", at + places[i], noise, sizeof(noise));
 			found += is_found_or_harmless(f);
 			remove_below(f->dir);
@@ -432,6 +449,7 @@ int main(int argc, char **argv)
 			TEST(a_reader_in_another_process_always_sees_one_whole_generation),
 			TEST(a_full_map_leaves_the_old_generation_and_room_to_go_on),
 			TEST(a_truncated_file_is_never_mapped_into_a_crash),
+			TEST(pages_given_back_at_the_end_do_not_make_a_file_look_short),
 			TEST(a_file_of_garbage_is_moved_aside),
 			TEST(an_empty_file_is_a_fresh_start),
 			TEST(a_damaged_page_is_found_or_was_not_in_use),
