@@ -4,9 +4,16 @@ noinst_LIBRARIES += plugin/libpdk.a plugin/libengine.a
 plugin_libpdk_a_SOURCES = \
 	plugin/pdk.c plugin/pdk.h \
 	plugin/pdk_args.c plugin/pdk_args.h \
+	plugin/pdk_body.c plugin/pdk_body.h \
+	plugin/pdk_exit.c plugin/pdk_exit.h \
+	plugin/pdk_headers.c plugin/pdk_headers.h \
+	plugin/pdk_log.c plugin/pdk_log.h \
+	plugin/pdk_multipart.c plugin/pdk_multipart.h \
+	plugin/pdk_query.c plugin/pdk_query.h \
+	plugin/pdk_read.c plugin/pdk_read.h \
 	plugin/pdk_request_table.c \
 	plugin/value_lua.c plugin/value_lua.h
-plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS)
+plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
 
 plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
@@ -15,8 +22,20 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine_configure.c plugin/engine_configure.h \
 	plugin/engine_instance.c plugin/engine_instance.h \
 	plugin/engine_version.c plugin/engine_version.h \
+	plugin/pdk_client.c \
+	plugin/pdk_ctx.c \
+	plugin/pdk_kong_log.c \
+	plugin/pdk_node.c \
+	plugin/pdk_open.c plugin/pdk_part.h \
+	plugin/pdk_request.c \
+	plugin/pdk_response.c \
+	plugin/pdk_serialize.c plugin/pdk_serialize.h \
+	plugin/pdk_service.c \
+	plugin/pdk_service_request.c \
+	plugin/pdk_service_response.c \
+	plugin/pdk_table.c \
 	plugin/plan.c plugin/plan.h
-plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(LUAJIT_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
+plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
 
 LIBPDK = plugin/libpdk.a
 LIBENGINE = plugin/libengine.a
@@ -25,18 +44,3 @@ check_PROGRAMS += tests/unit/test_exchange
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c
 tests_unit_test_exchange_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_exchange_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) $(UNIT_LIBS)
-
-# A program that runs plugins: $(AM_LDFLAGS) $(VM_LDFLAGS), and behind its own archives
-# $(ENGINE_LDADD).
-ENGINE_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
-	$(NGX_LIBS) $(VM_LIBS) $(SHM_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
-
-ENGINE_BENCH = tests/unit/engine_bench.c tests/unit/engine_bench.h
-ENGINE_TEST_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS) \
-	$(CRYPTO_CFLAGS)
-ENGINE_TEST_LDADD = $(LIBSNAPWRITE) $(ENGINE_LDADD) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
-check_PROGRAMS += tests/unit/test_chain
-tests_unit_test_chain_SOURCES = tests/unit/test_chain.c $(ENGINE_BENCH)
-tests_unit_test_chain_CFLAGS = $(ENGINE_TEST_CFLAGS)
-tests_unit_test_chain_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
-tests_unit_test_chain_LDADD = $(ENGINE_TEST_LDADD)

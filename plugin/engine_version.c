@@ -2,10 +2,12 @@
 #include "plugin/engine_version.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
@@ -207,6 +209,18 @@ static int load_handler(struct engine_version *v, struct engine_box *b, struct s
 	return r;
 }
 
+/* The 16 bytes of the epoch in the shape of a uuid. */
+static void cluster_id(struct snap_view *view, char ret[40])
+{
+	struct str epoch = snap_view_epoch(view);
+	char hex[33];
+
+	if (epoch.n != 16)
+		return;
+	hex_encode(epoch.p, 16, hex);
+	snprintf(ret, 40, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
 static struct engine_box *box_load(struct engine_version *v, struct snap_view *view)
 {
 	struct engine_box *b = calloc(1, sizeof(*b));
@@ -223,6 +237,7 @@ static struct engine_box *box_load(struct engine_version *v, struct snap_view *v
 			.plugin_name = v->name,
 			.phase = PHASE_COUNT,
 			.log_lines_max = v->limits.log_lines};
+	cluster_id(view, b->host.cluster_id);
 	r = vm_new(&b->vm, v->name, v->conf->level, &v->limits, pdk_open, &b->host);
 	if (r != 0)
 		why_errno(&v->why, -r, "cannot make a VM");

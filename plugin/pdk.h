@@ -110,6 +110,7 @@ struct pdk_host {
 	const struct engine_conf *conf; /* plugin/engine.h */
 	enum vm_level level;
 	const char *plugin_name;
+	char cluster_id[40];        /* kong.cluster.get_id(); "" = none yet */
 	struct exchange *exchange;  /* NULL: main chunk, configure */
 	enum phase phase;           /* PHASE_COUNT: main chunk */
 	struct str instance_id;     /* of the plugin instance that runs; n == 0: none */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kong.ctx */
+#include "plugin/pdk_part.h"
+
+/* kong.ctx.plugin: a table of this plugin in this request, in its own VM. */
+static void push_plugin(lua_State *L, struct pdk_slot *slot)
+{
+	if (slot->ctx_ref != LUA_NOREF) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, slot->ctx_ref);
+		return;
+	}
+	lua_createtable(L, 0, 4);
+	lua_pushvalue(L, -1);
+	slot->ctx_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int ctx_index(lua_State *L)
+{
+	struct pdk_host *host = pdk_host(L);
+	const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+
+	if (host->exchange == NULL || host->slot == NULL)
+		lua_pushnil(L);
+	else if (strcmp(key, "shared") == 0)
+		pdk_push_request_table(L, PDK_CTX_SHARED);
+	else if (strcmp(key, "plugin") == 0)
+		push_plugin(L, host->slot);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int ctx_newindex(lua_State *L)
+{
+	return luaL_error(L, "kong.ctx has the fields shared and plugin: use those");
+}
+
+void pdk_open_ctx(lua_State *L, int env_index)
+{
+	pdk_push_table(L, env_index, "kong.ctx");
+	lua_createtable(L, 0, 3);
+	lua_pushcfunction(L, ctx_index);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, ctx_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/pdk_headers.h"
+#include "plugin/pdk_query.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "plugin/pdk_read.h"
+
+#define NAME_MAX_BYTES 256
+
+/* Lower case and '-' for '_', into buf; false when it is too long to be a name. */
+static bool fold_name(struct str name, char buf[NAME_MAX_BYTES], bool folds_underscore)
+{
+	if (name.n > NAME_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		buf[i] = folds_underscore && name.p[i] == '_' ? '-' : ascii_lower(name.p[i]);
+	return true;
+}
+
+/* __index of what pdk_push_headers made. */
+static int headers_index(lua_State *L)
+{
+	char buf[NAME_MAX_BYTES];
+	struct str name;
+
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	name.p = lua_tolstring(L, 2, &name.n);
+	if (!fold_name(name, buf, true))
+		return 0;
+	lua_pushlstring(L, buf, name.n);
+	lua_rawget(L, 1);
+	return 1;
+}
+
+static void push_headers_mt(lua_State *L)
+{
+	if (luaL_newmetatable(L, "pdk.headers")) {
+		lua_pushcfunction(L, headers_index);
+		lua_setfield(L, -2, "__index");
+		lua_pushboolean(L, 0);
+		lua_setfield(L, -2, "__metatable");
+	}
+}
+
+void pdk_push_headers(lua_State *L, const struct headers *h, long max)
+{
+	char buf[NAME_MAX_BYTES];
+
+	lua_createtable(L, 0, (int)(h->n < (uint32_t)max ? h->n : (uint32_t)max));
+	for (uint32_t i = 0; i < h->n && i < (uint32_t)max; i++) {
+		struct str name = h->v[i].name;
+
+		if (fold_name(name, buf, false))
+			name.p = buf;
+		lua_pushlstring(L, h->v[i].value.p != NULL ? h->v[i].value.p : "", h->v[i].value.n);
+		pdk_add_field(L, name);
+	}
+	push_headers_mt(L);
+	lua_setmetatable(L, -2);
+}
+
+int pdk_push_header(lua_State *L, const struct headers *h, int arg, const char *text)
+{
+	const struct header *f = headers_find_loose(h, pdk_check_str(L, arg, text));
+
+	if (f == NULL)
+		lua_pushnil(L);
+	else
+		lua_pushlstring(L, f->value.p != NULL ? f->value.p : "", f->value.n);
+	return 1;
+}
+
+/* A value with what would end the field percent-encoded, as nginx does; "" as " ". */
+static struct str clean_value(struct arena *a, struct str s)
+{
+	char *p;
+	size_t n = 0;
+
+	if (s.n == 0)
+		return STR(" ");
+	if (headers_value_is_valid(s))
+		return arena_str(a, s);
+	p = arena_alloc(a, s.n * 3 + 1);
+	if (p == NULL)
+		return STR_NONE;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (headers_value_is_valid((struct str){s.p + i, 1}))
+			p[n++] = s.p[i];
+		else
+			n += (size_t)snprintf(p + n, 4, "%%%02X", c);
+	}
+	return (struct str){p, n};
+}
+
+static bool is_scalar(const struct value *v)
+{
+	return v->type == VALUE_STRING || v->type == VALUE_NUMBER || v->type == VALUE_BOOL;
+}
+
+static struct str scalar_text(struct arena *a, const struct value *v)
+{
+	if (v->type == VALUE_STRING)
+		return clean_value(a, v->string);
+	if (v->type == VALUE_BOOL)
+		return v->boolean ? STR("true") : STR("false");
+	return arena_printf(a, "%.14g", v->number);
+}
+
+static void raise_value(lua_State *L, struct str name, const char *type)
+{
+	char buf[NAME_MAX_BYTES + 1];
+
+	snprintf(buf, sizeof(buf), "%.*s", STR_ARG(str_head(name, NAME_MAX_BYTES)));
+	luaL_error(L,
+			"invalid header value for \"%s\": got %s, expected array of string, "
+			"string, number or boolean",
+			buf, type);
+}
+
+static const char *type_text(const struct value *v)
+{
+	static const char *const texts[] = {
+			[VALUE_NIL] = "nil",
+			[VALUE_NULL] = "userdata",
+			[VALUE_BOOL] = "boolean",
+			[VALUE_NUMBER] = "number",
+			[VALUE_STRING] = "string",
+			[VALUE_TABLE] = "table",
+	};
+
+	return texts[v->type];
+}
+
+/* Raises unless v can be a header's value. */
+static void check_value(lua_State *L, struct str name, const struct value *v)
+{
+	if (is_scalar(v))
+		return;
+	if (v->type != VALUE_TABLE)
+		raise_value(L, name, type_text(v));
+	for (uint32_t i = 0; i < v->table->n; i++)
+		if (v->table->v[i].key.type != VALUE_NUMBER ||
+				v->table->v[i].value.type != VALUE_STRING)
+			raise_value(L, name, "table");
+}
+
+/* 0 or -ENOMEM. */
+static int apply(struct arena *a, struct headers *h, struct str name, const struct value *v,
+		enum pdk_header_change change)
+{
+	int r = 0;
+
+	if (v->type != VALUE_TABLE) {
+		struct str text = scalar_text(a, v);
+
+		if (text.p == NULL)
+			return -ENOMEM;
+		return change == PDK_HEADER_SET ? headers_set(h, name, text)
+						: headers_add(h, name, text);
+	}
+	if (change == PDK_HEADER_SET)
+		headers_remove(h, name);
+	for (uint32_t i = 0; i < v->table->n && r == 0; i++)
+		r = apply(a, h, name, &v->table->v[i].value, PDK_HEADER_ADD);
+	return r;
+}
+
+static struct str check_name(lua_State *L, int arg)
+{
+	struct str name;
+
+	if (lua_type(L, arg) != LUA_TSTRING)
+		luaL_error(L, "invalid header name \"%s\": got %s, expected string",
+				lua_isnumber(L, arg) ? "number" : luaL_typename(L, arg),
+				luaL_typename(L, arg));
+	name.p = lua_tolstring(L, arg, &name.n);
+	if (!headers_name_is_valid(name))
+		luaL_error(L, "invalid header name \"%s\": not a token of RFC 9110",
+				lua_tostring(L, arg));
+	return pdk_keep(L, name);
+}
+
+void pdk_change_header(
+		lua_State *L, struct headers *h, int name, int value, enum pdk_header_change change)
+{
+	struct str kept = check_name(L, name);
+	struct value v;
+	int r;
+
+	if (lua_type(L, value) == LUA_TFUNCTION || lua_type(L, value) == LUA_TTHREAD)
+		raise_value(L, kept, luaL_typename(L, value));
+	v = pdk_read(L, value, "header value");
+	check_value(L, kept, &v);
+	vm_host_enter(L);
+	r = apply(pdk_exchange(L)->arena, h, kept, &v, change);
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+}
+
+void pdk_set_headers(
+		lua_State *L, struct headers *h, int arg, struct str skip, struct str *ret_skipped)
+{
+	struct arena *a = pdk_exchange(L)->arena;
+	struct value map;
+	int r = 0;
+
+	if (lua_type(L, arg) != LUA_TTABLE)
+		luaL_error(L, "headers must be a table");
+	map = pdk_read(L, arg, "headers");
+	for (uint32_t i = 0; i < map.table->n; i++) {
+		const struct value_pair *pair = &map.table->v[i];
+
+		if (pair->key.type != VALUE_STRING || !headers_name_is_valid(pair->key.string))
+			luaL_error(L, "invalid header name \"%s\": got %s, expected string",
+					pair->key.type == VALUE_STRING ? pair->key.string.p
+								       : type_text(&pair->key),
+					type_text(&pair->key));
+		check_value(L, pair->key.string, &pair->value);
+	}
+	vm_host_enter(L);
+	for (uint32_t i = 0; i < map.table->n && r == 0; i++) {
+		const struct value_pair *pair = &map.table->v[i];
+
+		if (ret_skipped != NULL && str_ieq(pair->key.string, skip) &&
+				is_scalar(&pair->value))
+			*ret_skipped = scalar_text(a, &pair->value);
+		else
+			r = apply(a, h, pair->key.string, &pair->value, PDK_HEADER_SET);
+	}
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+}
+
+struct str pdk_header_text(lua_State *L, struct str name, int value)
+{
+	struct value v = pdk_read(L, value, "header value");
+	struct str text;
+
+	if (!is_scalar(&v))
+		raise_value(L, name, type_text(&v));
+	vm_host_enter(L);
+	text = scalar_text(pdk_exchange(L)->arena, &v);
+	vm_host_leave(L);
+	pdk_check_room(L, text.p != NULL ? 0 : -1);
+	return text;
+}

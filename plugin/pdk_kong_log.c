@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kong.log */
+#include <stdio.h>
+
+#include "plugin/pdk_log.h"
+#include "plugin/pdk_part.h"
+#include "plugin/pdk_read.h"
+#include "plugin/pdk_serialize.h"
+#include "plugin/value_lua.h"
+
+/* X(Lua name, level) */
+/* clang-format off */
+#define LEVEL_TABLE(X) \
+	X(debug,  LOG_DEBUG) \
+	X(info,   LOG_INFO) \
+	X(notice, LOG_NOTICE) \
+	X(warn,   LOG_WARN) \
+	X(err,    LOG_ERR) \
+	X(crit,   LOG_CRIT) \
+	X(alert,  LOG_ALERT) \
+	X(emerg,  LOG_EMERG)
+/* clang-format on */
+
+#define X(name, level) \
+	static int say_##name(lua_State *L) \
+	{ \
+		pdk_log_arguments(L, level); \
+		return 0; \
+	}
+LEVEL_TABLE(X)
+#undef X
+
+/* kong.log(…): the first argument is kong.log itself. */
+static int say(lua_State *L)
+{
+	lua_remove(L, 1);
+	pdk_log_arguments(L, LOG_NOTICE);
+	return 0;
+}
+
+static bool is_inspect_on(lua_State *L)
+{
+	bool is_off;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, "pdk.inspect_off");
+	is_off = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return !is_off;
+}
+
+static int switch_inspect(lua_State *L, bool is_off)
+{
+	lua_pushboolean(L, is_off);
+	lua_setfield(L, LUA_REGISTRYINDEX, "pdk.inspect_off");
+	return 0;
+}
+
+static int inspect_on(lua_State *L)
+{
+	return switch_inspect(L, false);
+}
+
+static int inspect_off(lua_State *L)
+{
+	return switch_inspect(L, true);
+}
+
+/* Replaces a table argument by its JSON, where it has one. */
+static void word_table(lua_State *L, int arg)
+{
+	const char *text = "";
+	struct value v;
+	struct str json = STR_NONE;
+
+	if (pdk_exchange(L) == NULL)
+		return;
+	value_check_stack(L);
+	vm_host_enter(L);
+	if (value_from_lua(L, arg, pdk_exchange(L)->arena, &v, &text) == 0)
+		json = value_to_json_text(pdk_exchange(L)->arena, &v, &text);
+	vm_host_leave(L);
+	if (json.p != NULL)
+		lua_pushlstring(L, json.p, json.n);
+	else
+		lua_pushfstring(L, "(table that holds %s)", text);
+	lua_replace(L, arg);
+}
+
+static int inspect(lua_State *L)
+{
+	if (!is_inspect_on(L) || !log_wants(LOG_NOTICE))
+		return 0;
+	lua_remove(L, 1);
+	for (int arg = 1, n = lua_gettop(L); arg <= n; arg++)
+		if (lua_istable(L, arg))
+			word_table(L, arg);
+	pdk_log_arguments(L, LOG_NOTICE);
+	return 0;
+}
+
+static const char *raw_text(lua_State *L, int table, const char *key)
+{
+	const char *text;
+
+	lua_pushstring(L, key);
+	lua_rawget(L, table);
+	text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	/* The table keeps the string alive. */
+	lua_pop(L, 1);
+	return text;
+}
+
+static int deprecate(lua_State *L)
+{
+	int top = lua_gettop(L);
+	const char *after = NULL, *removal = NULL;
+
+	if (top >= 1 && lua_istable(L, top)) {
+		after = raw_text(L, top, "after");
+		removal = raw_text(L, top, "removal");
+		if (after != NULL)
+			lua_pushfstring(L, " (deprecated after %s%s%s)", after,
+					removal != NULL ? ", scheduled for removal in " : "",
+					removal != NULL ? removal : "");
+		else
+			lua_pushliteral(L, "");
+		lua_replace(L, top);
+	}
+	pdk_log_arguments(L, LOG_WARN);
+	return 0;
+}
+
+static int deprecation(lua_State *L)
+{
+	lua_remove(L, 1);
+	return deprecate(L);
+}
+
+static int deprecation_write(lua_State *L)
+{
+	return deprecate(L);
+}
+
+#define SERIALIZE_PHASES \
+	(PDK_REWRITE | PDK_ACCESS | PDK_HEADER_FILTER | PDK_RESPONSE | PDK_BODY_FILTER | PDK_LOG)
+
+/* clang-format off */
+#define LOG_FUNCTIONS(X) \
+	X("", say, PDK_ANY, VM_STRICT, "prints its arguments at notice level") \
+	X("debug", say_debug, PDK_ANY, VM_STRICT, "prints its arguments at debug level") \
+	X("info", say_info, PDK_ANY, VM_STRICT, "prints its arguments at info level") \
+	X("notice", say_notice, PDK_ANY, VM_STRICT, "prints its arguments at notice level") \
+	X("warn", say_warn, PDK_ANY, VM_STRICT, "prints its arguments at warn level") \
+	X("err", say_err, PDK_ANY, VM_STRICT, "prints its arguments at err level") \
+	X("crit", say_crit, PDK_ANY, VM_STRICT, "prints its arguments at crit level") \
+	X("alert", say_alert, PDK_ANY, VM_STRICT, "prints its arguments at alert level") \
+	X("emerg", say_emerg, PDK_ANY, VM_STRICT, "prints its arguments at emerg level") \
+	X("set_serialize_value", pdk_set_serialize_value, SERIALIZE_PHASES, VM_STRICT, "adds a value to what serialize() returns") \
+	X("serialize", pdk_serialize, PDK_LOG, VM_STRICT, "the request and its response as one table")
+
+#define INSPECT_FUNCTIONS(X) \
+	X("", inspect, PDK_ANY, VM_STRICT, "prints its arguments in full at notice level") \
+	X("on", inspect_on, PDK_ANY, VM_STRICT, "lets inspect() print") \
+	X("off", inspect_off, PDK_ANY, VM_STRICT, "makes inspect() do nothing")
+
+#define DEPRECATION_FUNCTIONS(X) \
+	X("", deprecation, PDK_ANY, VM_STRICT, "prints a warning about something deprecated") \
+	X("write", deprecation_write, PDK_ANY, VM_STRICT, "the same")
+/* clang-format on */
+
+void pdk_open_log(lua_State *L, int env_index)
+{
+	static const struct pdk_function functions[] = {LOG_FUNCTIONS(PDK_ROW)};
+	static const struct pdk_function inspects[] = {INSPECT_FUNCTIONS(PDK_ROW)};
+	static const struct pdk_function deprecations[] = {DEPRECATION_FUNCTIONS(PDK_ROW)};
+
+	pdk_register(L, env_index, "kong.log", functions, PDK_COUNT(functions));
+	pdk_register(L, env_index, "kong.log.inspect", inspects, PDK_COUNT(inspects));
+	pdk_register(L, env_index, "kong.log.deprecation", deprecations, PDK_COUNT(deprecations));
+}

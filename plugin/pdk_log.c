@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/pdk_log.h"
+
+#include <stdio.h>
+
+/* A message is cut there. */
+#define MESSAGE_MAX_BYTES 4096
+
+struct message {
+	char text[MESSAGE_MAX_BYTES + 1];
+	size_t n;
+};
+
+static void add(struct message *m, const char *p, size_t n)
+{
+	if (n > MESSAGE_MAX_BYTES - m->n)
+		n = MESSAGE_MAX_BYTES - m->n;
+	memcpy(m->text + m->n, p, n);
+	m->n += n;
+	m->text[m->n] = '\0';
+}
+
+/* True when this line may be printed; says once when the budget is spent. */
+static bool spend_line(struct pdk_host *host)
+{
+	if (host->log_lines_max == 0 || host->log_lines < host->log_lines_max) {
+		host->log_lines++;
+		return true;
+	}
+	if (host->log_lines == host->log_lines_max) {
+		host->log_lines++;
+		log_warn("plugin printed too many log lines: the rest of this run is left out",
+				"plugin=%s phase=%s log_lines=%u", host->plugin_name,
+				phase_name(host->phase), host->log_lines_max);
+	}
+	return false;
+}
+
+static void print(lua_State *L, enum log_level level, const char *text)
+{
+	struct pdk_host *host = pdk_host(L);
+	lua_Debug where = {.currentline = 0};
+	const char *id = host->exchange != NULL ? host->exchange->request.id : "";
+
+	if (!spend_line(host))
+		return;
+	if (lua_getstack(L, 1, &where) == 1)
+		lua_getinfo(L, "Sl", &where);
+	vm_host_enter(L);
+	log_at(level, text, "plugin=%s phase=%s at=%s:%d%s%s", host->plugin_name,
+			phase_name(host->phase), where.short_src, where.currentline,
+			id[0] != '\0' ? " request_id=" : "", id);
+	vm_host_leave(L);
+}
+
+void pdk_log_text(lua_State *L, enum log_level level, const char *text)
+{
+	if (log_wants(level))
+		print(L, level, text);
+}
+
+void pdk_log_arguments(lua_State *L, enum log_level level)
+{
+	struct message m = {.n = 0};
+
+	if (!log_wants(level))
+		return;
+	for (int arg = 1, top = lua_gettop(L); arg <= top; arg++) {
+		size_t n;
+		const char *text = vm_push_text(L, arg, &n);
+
+		add(&m, text, n);
+		lua_pop(L, 1);
+	}
+	print(L, level, m.text);
+}

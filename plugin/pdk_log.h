@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Log lines of plugins: kong.log.* and ngx.log() print through here.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "plugin/pdk.h"
+
+/* Prints all arguments, joined as tostring() would show them, with plugin, phase and place;
+ * counts against the plugin's line budget. */
+void pdk_log_arguments(lua_State *L, enum log_level level);
+/* The same for a text of ours. */
+void pdk_log_text(lua_State *L, enum log_level level, const char *text);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of kong.*: each adds its table to the environment at env_index.
+ */
+#pragma once
+
+#include "plugin/pdk.h"
+
+/* X(part) → void pdk_open_<part>(lua_State *L, int env_index) */
+/* clang-format off */
+#define PDK_PART_TABLE(X) \
+	X(client) \
+	X(ctx) \
+	X(log) \
+	X(node) \
+	X(request) \
+	X(response) \
+	X(service) \
+	X(service_request) \
+	X(service_response) \
+	X(table)
+/* clang-format on */
+
+#define X(part) void pdk_open_##part(lua_State *L, int env_index);
+PDK_PART_TABLE(X)
+#undef X

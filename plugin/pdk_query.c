@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/pdk_query.h"
+
+bool query_next(struct str *rest, struct query_item *ret)
+{
+	while (rest->n != 0) {
+		ptrdiff_t amp = str_find_char(*rest, '&');
+		struct str item = amp < 0 ? *rest : str_head(*rest, (size_t)amp);
+		ptrdiff_t eq = str_find_char(item, '=');
+
+		*rest = amp < 0 ? STR_NONE : str_from(*rest, (size_t)amp + 1);
+		ret->name = eq < 0 ? item : str_head(item, (size_t)eq);
+		ret->value = eq < 0 ? STR_NONE : str_from(item, (size_t)eq + 1);
+		if (ret->name.n != 0)
+			return true;
+	}
+	return false;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that s stands for at *at, which moves behind it.  A '%' without digits is itself. */
+static char next_byte(struct str s, size_t *at)
+{
+	char c = s.p[*at];
+
+	if (c == '%' && s.n - *at >= 3) {
+		int hi = hex_value(s.p[*at + 1]), lo = hex_value(s.p[*at + 2]);
+
+		if (hi >= 0 && lo >= 0) {
+			*at += 3;
+			return (char)(hi * 16 + lo);
+		}
+	}
+	++*at;
+	return c == '+' ? ' ' : c;
+}
+
+struct str query_unescape(struct arena *a, struct str s)
+{
+	size_t at = 0, n = 0;
+	char *p;
+
+	if (str_find_char(s, '%') < 0 && str_find_char(s, '+') < 0)
+		return s;
+	p = arena_alloc(a, s.n + 1);
+	if (p == NULL)
+		return STR_NONE;
+	while (at < s.n)
+		p[n++] = next_byte(s, &at);
+	return (struct str){p, n};
+}
+
+bool query_name_is(struct str escaped, struct str plain)
+{
+	size_t at = 0, n = 0;
+
+	while (at < escaped.n) {
+		if (n == plain.n || next_byte(escaped, &at) != plain.p[n])
+			return false;
+		n++;
+	}
+	return n == plain.n;
+}
+
+void pdk_add_field(lua_State *L, struct str name)
+{
+	lua_pushlstring(L, name.p, name.n);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, -4);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		lua_insert(L, -2);
+		lua_rawset(L, -3);
+		return;
+	}
+	if (!lua_istable(L, -1)) {
+		lua_createtable(L, 2, 0);
+		lua_insert(L, -2);
+		lua_rawseti(L, -2, 1);
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -6);
+	}
+	lua_pushvalue(L, -3);
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+	lua_pop(L, 3);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kong.service.response */
+#include "plugin/pdk_body.h"
+#include "plugin/pdk_headers.h"
+#include "plugin/pdk_part.h"
+#include "plugin/value_lua.h"
+
+#define COUNT_DEFAULT 100
+#define COUNT_MAX 1000
+
+static struct exchange_response *response_of(lua_State *L)
+{
+	return &pdk_exchange(L)->response;
+}
+
+static int get_status(lua_State *L)
+{
+	int status = response_of(L)->service_status;
+
+	if (status == 0)
+		lua_pushnil(L);
+	else
+		lua_pushnumber(L, status);
+	return 1;
+}
+
+static int get_header(lua_State *L)
+{
+	return pdk_push_header(L, &response_of(L)->service_headers, 1, "name must be a string");
+}
+
+static int get_headers(lua_State *L)
+{
+	long max = pdk_opt_count(L, 1, "max_headers", COUNT_DEFAULT, 1, COUNT_MAX);
+
+	pdk_push_headers(L, &response_of(L)->service_headers, max);
+	return 1;
+}
+
+static struct str check_body(lua_State *L)
+{
+	const struct exchange *x = pdk_exchange(L);
+	const struct body *b = &x->response.service_body;
+
+	if (!x->wants_buffered_response)
+		luaL_error(L, "service body is only available with buffered proxying "
+			      "(see: kong.service.request.enable_buffering function)");
+	return b->state == BODY_COMPLETE && b->bytes.p != NULL ? b->bytes : STR("");
+}
+
+static int get_raw_body(lua_State *L)
+{
+	pdk_push_str(L, check_body(L));
+	return 1;
+}
+
+static int get_body(lua_State *L)
+{
+	struct exchange *x = pdk_exchange(L);
+	struct str body = check_body(L);
+	struct str mime = lua_isnoneornil(L, 1) ? headers_get_id(&x->response.service_headers,
+								  HEADER_CONTENT_TYPE)
+						: pdk_check_str(L, 1, "mimetype must be a string");
+	long max_args = pdk_opt_count(L, 2, "max_args", COUNT_DEFAULT, 1, COUNT_MAX);
+
+	if (mime.n == 0)
+		return pdk_fail(L, "missing content type");
+	value_check_stack(L);
+	return pdk_push_body(L, x->arena, body, mime, max_args);
+}
+
+/* clang-format off */
+#define SERVICE_RESPONSE_FUNCTIONS(X) \
+	X("get_status", get_status, PDK_UHBL, VM_STRICT, "status the service sent, nil when it sent none") \
+	X("get_header", get_header, PDK_UHBL, VM_STRICT, "first value of a header the service sent, or nil") \
+	X("get_headers", get_headers, PDK_UHBL, VM_STRICT, "headers the service sent as a table") \
+	X("get_raw_body", get_raw_body, PDK_UHBL, VM_STRICT, "body the service sent, when it is held whole") \
+	X("get_body", get_body, PDK_UHBL, VM_STRICT, "the same decoded: form, JSON, multipart")
+/* clang-format on */
+
+void pdk_open_service_response(lua_State *L, int env_index)
+{
+	static const struct pdk_function functions[] = {SERVICE_RESPONSE_FUNCTIONS(PDK_ROW)};
+
+	pdk_register(L, env_index, "kong.service.response", functions, PDK_COUNT(functions));
+}
