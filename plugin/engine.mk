@@ -44,3 +44,18 @@ check_PROGRAMS += tests/unit/test_exchange
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c
 tests_unit_test_exchange_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_exchange_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) $(UNIT_LIBS)
+
+# A program that runs plugins: $(AM_LDFLAGS) $(VM_LDFLAGS), and behind its own archives
+# $(ENGINE_LDADD).
+ENGINE_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
+	$(NGX_LIBS) $(VM_LIBS) $(SHM_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
+
+ENGINE_BENCH = tests/unit/engine_bench.c tests/unit/engine_bench.h
+ENGINE_TEST_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS) \
+	$(CRYPTO_CFLAGS)
+ENGINE_TEST_LDADD = $(LIBSNAPWRITE) $(ENGINE_LDADD) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_chain
+tests_unit_test_chain_SOURCES = tests/unit/test_chain.c $(ENGINE_BENCH)
+tests_unit_test_chain_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_chain_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_chain_LDADD = $(ENGINE_TEST_LDADD)
