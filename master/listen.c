@@ -9,7 +9,12 @@
 #include <sys/socket.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "shm/conf.h"
+
+/* The workers of a master that was killed hold their listeners until they are dead, too. */
+#define RELEASE_MS 1000
+#define RELEASE_POLL_US 5000
 
 #define LISTENERS_MAGIC SL_MAGIC('L', 'S', 'T', 'N')
 
@@ -97,9 +102,19 @@ static int endpoint_bind(int *ret, const struct endpoint *e, bool is_shared, str
  * the kernel tells us. */
 static int endpoint_probe(const struct endpoint *e, struct why *why)
 {
-	sl_auto_fd int fd = -1;
+	uint64_t give_up_ms = clock_mono_ms() + RELEASE_MS;
+	int fd = -1, r;
 
-	return e->conf.port == 0 ? 0 : endpoint_bind(&fd, e, false, why);
+	if (e->conf.port == 0)
+		return 0;
+	for (;;) {
+		r = endpoint_bind(&fd, e, false, why);
+		sl_close_fd(&fd);
+		if (r != -EADDRINUSE || clock_mono_ms() >= give_up_ms)
+			return r;
+		usleep(RELEASE_POLL_US);
+		fd = -1;
+	}
 }
 
 static int endpoint_learn_port(struct endpoint *e, int fd, struct why *why)

@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
+
+/* A child of a master that was killed may hold the lock for the moment it takes to die. */
+#define RELEASE_MS 500
+#define RELEASE_POLL_US 5000
 
 /* mkdir -p; only the last component is ours. */
 static int make_directories(const char *path, struct why *why)
@@ -83,25 +88,56 @@ static int refuse_second(int fd, const char *prefix, struct why *why)
 	return -EBUSY;
 }
 
+/* The file may have been removed by its owner between our open and our lock. */
+static bool is_still_there(int fd, const char *path)
+{
+	struct stat ours, named;
+
+	return fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_ino == named.st_ino &&
+	       ours.st_dev == named.st_dev;
+}
+
+/* One try.  -EWOULDBLOCK: somebody holds it; *ret is open then, too. */
+static int try_lock(const char *path, int *ret)
+{
+	*ret = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (*ret < 0)
+		return -errno;
+	if (flock(*ret, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return is_still_there(*ret, path) ? 0 : -EWOULDBLOCK;
+}
+
+static int lock_file(struct node *n, const char *path, struct why *why)
+{
+	uint64_t give_up_ms = clock_mono_ms() + RELEASE_MS;
+	int r;
+
+	while ((r = try_lock(path, &n->pid_fd)) == -EWOULDBLOCK && clock_mono_ms() < give_up_ms) {
+		close(n->pid_fd);
+		usleep(RELEASE_POLL_US);
+	}
+	if (r == 0)
+		return 0;
+	r = r == -EWOULDBLOCK ? refuse_second(n->pid_fd, n->conf->prefix, why)
+			      : why_errno(why, -r, "cannot lock %s", path);
+	sl_close_fd(&n->pid_fd);
+	n->pid_fd = -1;
+	return r;
+}
+
 static int take_lock(struct node *n, struct why *why)
 {
 	sl_auto_mem char *path = conf_path(n->conf, "sluiced.pid");
 	char pid[24];
 	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	int r;
 
 	if (path == NULL)
 		return why_errno(why, ENOMEM, "sluiced.pid");
-	n->pid_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (n->pid_fd < 0)
-		return why_errno(why, errno, "cannot open %s", path);
-	if (flock(n->pid_fd, LOCK_EX | LOCK_NB) < 0) {
-		int r = errno == EWOULDBLOCK ? refuse_second(n->pid_fd, n->conf->prefix, why)
-					     : why_errno(why, errno, "cannot lock %s", path);
-
-		sl_close_fd(&n->pid_fd);
-		n->pid_fd = -1;
+	r = lock_file(n, path, why);
+	if (r < 0)
 		return r;
-	}
 	if (ftruncate(n->pid_fd, 0) < 0 || pwrite(n->pid_fd, pid, (size_t)len, 0) != len)
 		return why_errno(why, errno, "cannot write %s", path);
 	return 0;
