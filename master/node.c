@@ -82,7 +82,8 @@ static int refuse_second(int fd, const char *prefix, struct why *why)
 	pid[got > 0 ? got : 0] = '\0';
 	pid[strcspn(pid, "\n")] = '\0';
 	why_set(why, "prefix", 0,
-			"another sluiced (pid %s) runs on %s: stop it, or give this one its own "
+			"another sluiced (pid %s) already runs on %s: stop it, or give this one "
+			"its own "
 			"prefix",
 			pid[0] != '\0' ? pid : "unknown", prefix);
 	return -EBUSY;
