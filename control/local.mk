@@ -70,3 +70,32 @@ pkglibexec_PROGRAMS += control/sluice-control
 control_sluice_control_SOURCES = control/main.c
 control_sluice_control_CPPFLAGS = $(CONTROL_CPPFLAGS)
 control_sluice_control_LDADD = $(CONTROL_LDADD)
+
+CONTROL_TESTS = tests/unit/test_admin_form tests/unit/test_declarative tests/unit/test_entities \
+	tests/unit/test_store
+check_PROGRAMS += $(CONTROL_TESTS)
+CONTROL_TEST_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(YAML_CFLAGS)
+tests_unit_test_admin_form_SOURCES = tests/unit/test_admin_form.c tests/unit/control_case.h
+tests_unit_test_admin_form_CFLAGS = $(CONTROL_TEST_CFLAGS)
+tests_unit_test_admin_form_LDADD = $(CONTROL_LDADD) $(UNIT_LIBS)
+tests_unit_test_declarative_SOURCES = tests/unit/test_declarative.c
+tests_unit_test_declarative_CFLAGS = $(CONTROL_TEST_CFLAGS)
+tests_unit_test_declarative_LDADD = $(CONTROL_LDADD) $(UNIT_LIBS)
+tests_unit_test_entities_SOURCES = tests/unit/test_entities.c
+tests_unit_test_entities_CFLAGS = $(CONTROL_TEST_CFLAGS)
+tests_unit_test_entities_LDADD = $(CONTROL_LDADD) $(UNIT_LIBS)
+tests_unit_test_store_SOURCES = tests/unit/test_store.c
+tests_unit_test_store_CFLAGS = $(CONTROL_TEST_CFLAGS)
+tests_unit_test_store_LDADD = $(CONTROL_LDADD) $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_admin_form tests/fuzz/fuzz_declarative
+tests_fuzz_fuzz_admin_form_SOURCES = tests/fuzz/fuzz_admin_form.c
+tests_fuzz_fuzz_admin_form_CPPFLAGS = $(CONTROL_CPPFLAGS)
+tests_fuzz_fuzz_admin_form_LDADD = $(CONTROL_LDADD)
+tests_fuzz_fuzz_admin_form_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_declarative_SOURCES = tests/fuzz/fuzz_declarative.c
+tests_fuzz_fuzz_declarative_CPPFLAGS = $(CONTROL_CPPFLAGS)
+tests_fuzz_fuzz_declarative_LDADD = $(CONTROL_LDADD)
+tests_fuzz_fuzz_declarative_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
