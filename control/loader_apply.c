@@ -127,7 +127,6 @@ static void tell(struct bring *b, struct declarative_entity *e)
 		json_object_set_new(b->failed, text_of(e->input, "name"), json_true());
 	if (is_consequence(b, e))
 		return;
-	e->is_failed = true;
 	if (fault_code(&b->op->fault) == FAULT_SCHEMA_VIOLATION && json_object_size(fields) != 0)
 		declarative_errors_of(b->d, e, fields);
 	else
@@ -187,7 +186,5 @@ int loader_bring(struct op *op, struct declarative *d)
 		return json_array_size(d->errors) != 0 ? OP_E_REFUSED : 0;
 	while (json_array_size(d->errors) > errors) /* the next round tells them again */
 		json_array_remove(d->errors, json_array_size(d->errors) - 1);
-	for (size_t i = 0; errors == 0 && i < d->n; i++)
-		d->v[i].is_failed = false;
 	return OP_E_WAIT;
 }

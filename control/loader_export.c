@@ -44,7 +44,7 @@ static int add_object(yaml_document_t *doc, const json_t *v)
 	json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
 		if (!json_is_null(member))
 			yaml_document_append_mapping_pair(doc, map,
-					add_text(doc, key, strlen(key), true),
+					add_text(doc, key, strlen(key), false),
 					add_value(doc, member));
 	}
 	return map;
