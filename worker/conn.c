@@ -300,4 +300,7 @@ void conn_request_done(struct conn *c, bool keep, struct str leftover)
 		c->in->at = 0;
 	}
 	enter_idle(c);
+	/* the next request may be here already, and no edge will tell */
+	if (c->in != NULL || c->io.is_readable)
+		event_active(&c->io.event, EV_TIMEOUT, 0);
 }

@@ -18,6 +18,7 @@ enum step_result { STEP_GO_ON, STEP_WAIT, STEP_DONE };
 
 enum up_state {
 	UP_START,
+	UP_HOLDING, /* a chunked body is awaited, to be sent whole */
 	UP_RESOLVING,
 	UP_PICK, /* the next peer */
 	UP_CONNECTING,

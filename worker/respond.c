@@ -45,7 +45,7 @@ static void take_response(struct req *q)
 /* True when the client's connection can carry another request after this one. */
 static bool can_stay(struct req *q)
 {
-	if (!q->keep_alive)
+	if (!q->keep_alive || q->w->is_draining)
 		return false;
 	if (q->up.is_body_streamed && q->up.conn != NULL)
 		return q->body.is_over;

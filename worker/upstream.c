@@ -10,6 +10,8 @@
 #include "worker/req.h"
 #include "worker/worker.h"
 
+#define HELD_BYTES 65536
+
 enum up_next {
 	UP_AGAIN, /* the state changed: look again */
 	UP_WAIT,
@@ -78,20 +80,24 @@ static void on_name(void *arg, const struct dns_answer *answer)
 	req_drive(q);
 }
 
-static enum up_next start(struct req *q)
+/* Kong's request_buffering: a chunked body is read before the service hears of it, so that
+ * a malformed one never gets there and a small one can be sent again. */
+static bool wants_whole_body(const struct req *q)
+{
+	const struct body *b = &q->x.request.body;
+
+	return q->head.framing == H1_CHUNKED && b->state == BODY_UNREAD && !b->is_replaced &&
+	       q->match->route->rec->request_buffering;
+}
+
+static enum up_next resolve(struct req *q)
 {
 	struct req_upstream *up = &q->up;
-	int r;
 
 	if (q->is_body_bad || q->is_client_gone)
 		return fail_body(q);
-	if (!str_eq(q->x.upstream.scheme, STR("http"))) {
-		log_failure(q, "scheme", 0);
-		return fail_with(q, 502, "Services over this protocol are not supported yet");
-	}
 	choose_body(q);
-	r = req_compose(q);
-	if (r != 0)
+	if (req_compose(q) != 0)
 		return fail_with(q, 500, NULL);
 	q->x.upstream_start_ns = clock_mono_ns();
 	up->wait.fn = on_name;
@@ -100,6 +106,24 @@ static enum up_next start(struct req *q)
 	if (!dns_find(q->w->dns, q->x.upstream.host, &up->peers, &up->wait))
 		return UP_WAIT;
 	up->state = UP_PICK;
+	return UP_AGAIN;
+}
+
+static enum up_next holding(struct req *q)
+{
+	return req_body_hold(q) == STEP_WAIT ? UP_WAIT : resolve(q);
+}
+
+static enum up_next start(struct req *q)
+{
+	if (!str_eq(q->x.upstream.scheme, STR("http"))) {
+		log_failure(q, "scheme", 0);
+		return fail_with(q, 502, "Services over this protocol are not supported yet");
+	}
+	if (!wants_whole_body(q))
+		return resolve(q);
+	q->held_max = HELD_BYTES;
+	q->up.state = UP_HOLDING;
 	return UP_AGAIN;
 }
 
@@ -285,6 +309,7 @@ static enum up_next resolving(struct req *q)
 
 static enum up_next (*const states[])(struct req *q) = {
 		[UP_START] = start,
+		[UP_HOLDING] = holding,
 		[UP_RESOLVING] = resolving,
 		[UP_PICK] = pick,
 		[UP_CONNECTING] = connecting,

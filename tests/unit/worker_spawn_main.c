@@ -86,7 +86,7 @@ static void put_route(struct snap_txn *t, char *spec)
 	r.protocols = protocols;
 	r.n_paths = 1;
 	r.paths = &spec;
-	r.strip_path = true;
+	r.strip_path = r.request_buffering = true;
 	r.path_handling = "v0";
 	r.https_redirect_status_code = 426;
 	put(t, SLUICE__RECORD__KIND__SERVICE, service_id, &s.base);
