@@ -34,7 +34,7 @@ worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
 worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
 	$(JANSSON_CFLAGS)
 
-EXTRA_PROGRAMS = worker/sluice-worker
+pkglibexec_PROGRAMS += worker/sluice-worker
 worker_sluice_worker_SOURCES = \
 	worker/conn.c worker/conn.h \
 	worker/listener.c worker/listener.h \
