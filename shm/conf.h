@@ -29,9 +29,9 @@ struct conf {
 
 /* Defaults, then the file (NULL = none), then SLUICE_<KEY>.  In YAML, `plugin_limits:` with
  * cpu_ms, memory_mb, log_lines, source_kb below it is the same as plugin_limits_cpu_ms ….
- * Relative paths are made absolute.  An unknown key, a wrong type, a value out of range: -EINVAL, why has file, line, and the
- * nearest known key.  Every value is checked (roles, levels, addresses, numbers with units
- * k/m/g for SIZE). */
+ * Relative paths are made absolute.  An unknown key, a wrong type, a value out of range: -EINVAL,
+ * why has file, line, and the nearest known key.  Every value is checked (roles, levels, addresses,
+ * numbers with units k/m/g for SIZE). */
 int conf_load(struct conf **ret, const char *file, struct why *why);
 void conf_free(struct conf *c);
 SL_DEFINE_AUTO(conf);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <openssl/sha.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -222,6 +223,8 @@ static _Noreturn void verify_in_child(const char *dir, int out)
 	struct verdict v = {.why = WHY_NONE};
 	ssize_t n;
 
+	/* It holds its parent's lock on the directory too. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	let_crashes_end_us();
 	v.result = verify_here(dir, &v.why);
 	n = write(out, &v, sizeof(v));

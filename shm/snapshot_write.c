@@ -17,6 +17,7 @@
 #define MAP_BYTES ((uint64_t)16 << 30)
 #define NO_GID ((unsigned)-1)
 #define ASIDE_MAX 1000
+#define LOCK_TRIES 10 /* of 50 ms */
 
 static int writer_lock_dir(struct snapshot_writer *w, struct why *why)
 {
@@ -25,10 +26,14 @@ static int writer_lock_dir(struct snapshot_writer *w, struct why *why)
 	w->dir_fd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (w->dir_fd < 0)
 		return why_errno(why, errno, "cannot open %s", w->dir);
-	if (flock(w->dir_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return why_errno(why, errno, "cannot lock %s", w->dir);
+	/* A killed sluiced may have left a child between fork and exec, for a moment. */
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		if (flock(w->dir_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return why_errno(why, errno, "cannot lock %s", w->dir);
+		usleep(50000);
+	}
 	why_set(why, NULL, 0, "%s is in use by another sluiced; give each node its own prefix",
 			w->dir);
 	return -EBUSY;
