@@ -39,6 +39,8 @@ struct follow {
 	struct event *patience; /* for chunks, then for workers */
 	struct event *status;
 
+	bool has_misfits; /* see plan.h */
+
 	bool is_connected;
 	uint64_t link_since_ms;
 	struct why link_why;
@@ -184,8 +186,18 @@ static void log_outcome(const struct follow *f)
 			(unsigned long long)(clock_mono_ms() - p->started_ms));
 }
 
+/* What was rejected for lack of something may fit now: start over with a full Update. */
+static bool wants_everything_again(struct follow *f)
+{
+	bool is_due = !f->plan->is_full && f->has_misfits && plan_may_heal(f->plan);
+
+	f->has_misfits = plan_has_misfits(f->plan) || (f->has_misfits && !f->plan->is_full);
+	return is_due;
+}
+
 static void finish_rollout(struct follow *f)
 {
+	bool is_again = wants_everything_again(f);
 	int r;
 
 	log_outcome(f);
@@ -195,6 +207,11 @@ static void finish_rollout(struct follow *f)
 		log_warn("cannot acknowledge an Update", "error=\"%s\"", strerror(-r));
 	drop_plan(f);
 	workers_changed(f);
+	if (is_again) {
+		wants_free(f->wants);
+		f->wants = NULL;
+		stream_client_reset(f->client, "resources rejected before may fit now");
+	}
 }
 
 static void finish_if_complete(struct follow *f)

@@ -319,3 +319,27 @@ struct plan_item *plan_find_plugin(const struct plan *p, const char *name)
 	}
 	return NULL;
 }
+
+bool plan_has_misfits(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct plan_item *item = &p->items[i];
+
+		if (item->state == PLAN_REJECTED &&
+				(strcmp(item->code, "reference") == 0 ||
+						(item->instance != NULL &&
+								strcmp(item->code, "config") == 0)))
+			return true;
+	}
+	return false;
+}
+
+bool plan_may_heal(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->items[i].state == PLAN_ACCEPTED &&
+				p->items[i].kind != SLUICE__RECORD__KIND__PLUGIN_INSTANCE)
+			return true;
+	}
+	return false;
+}

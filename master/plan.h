@@ -66,3 +66,9 @@ void plan_reject_why(struct plan_item *item, const char *error_code, const struc
 struct plan_item *plan_find(const struct plan *p, uint32_t kind, const char *id);
 /* The item that brings a plugin's code, by the plugin's name; NULL: not in this Update. */
 struct plan_item *plan_find_plugin(const struct plan *p, const char *name);
+
+/* Resources that were rejected only because of what else the node holds (a reference, or a config
+ * that needs refused code): they may fit later, and control does not send them again by itself. */
+bool plan_has_misfits(const struct plan *p);
+/* Something was accepted that an earlier misfit may have waited for. */
+bool plan_may_heal(const struct plan *p);

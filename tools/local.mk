@@ -20,3 +20,10 @@ tools_sluicectl_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tools_sluicectl_LDADD = $(CTL_LDADD)
 
 EXTRA_DIST += tools/build tools/packages tools/quickstart tools/quickstart-origin.py tools/setup
+
+check_PROGRAMS += tests/unit/test_sluicectl
+tests_unit_test_sluicectl_SOURCES = tests/unit/test_sluicectl.c
+tests_unit_test_sluicectl_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_sluicectl_LDADD = $(CTL_LDADD) $(UNIT_LIBS)
+
+dist_man_MANS = docs/man/sluicectl.1 docs/man/sluiced.8

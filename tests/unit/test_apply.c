@@ -235,7 +235,7 @@ static void an_instance_that_fits_only_refused_code_stays_with_the_old_one(void 
 	snap_view_unref(v);
 }
 
-static void what_refers_to_nothing_is_rejected(void **state)
+static void what_refers_to_nothing_is_rejected_and_may_fit_later(void **state)
 {
 	struct bed *b = *state;
 
@@ -245,6 +245,12 @@ static void what_refers_to_nothing_is_rejected(void **state)
 	bed_commit(b);
 	assert_string_equal(bed_reason(b, KIND(ROUTE), "r1"), "reference");
 	assert_string_equal(bed_reason(b, KIND(PLUGIN_INSTANCE), "i1"), "reference");
+	assert_true(plan_has_misfits(b->plan));
+	bed_begin(b, 5, 6);
+	bed_add_service(b, "nowhere", 1);
+	bed_commit(b);
+	assert_false(plan_has_misfits(b->plan));
+	assert_true(plan_may_heal(b->plan));
 }
 
 static void code_over_the_limit_is_rejected_before_it_is_fetched(void **state)
@@ -316,7 +322,7 @@ int main(void)
 			CLAIM(refused_code_keeps_its_last_good_version_and_says_why),
 			CLAIM(refused_code_in_a_full_update_keeps_its_last_good_version_too),
 			CLAIM(an_instance_that_fits_only_refused_code_stays_with_the_old_one),
-			CLAIM(what_refers_to_nothing_is_rejected),
+			CLAIM(what_refers_to_nothing_is_rejected_and_may_fit_later),
 			CLAIM(code_over_the_limit_is_rejected_before_it_is_fetched),
 			CLAIM(code_in_force_is_not_checked_twice),
 			CLAIM(the_digest_is_known_again_after_a_restart_unless_something_was_refused),
