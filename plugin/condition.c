@@ -61,16 +61,16 @@ static bool is_same(const struct cel_value *a, const struct cel_value *b)
 {
 	if (a->kind != b->kind)
 		return false;
-	if (a->kind == VALUE_STRING)
+	if (a->kind == CEL_STRING)
 		return str_eq(a->text, b->text);
-	if (a->kind == VALUE_INT)
+	if (a->kind == CEL_INT)
 		return a->number == b->number;
-	return a->kind == VALUE_NULL || a->boolean == b->boolean;
+	return a->kind == CEL_NULL || a->boolean == b->boolean;
 }
 
 static int set_bool(struct cel_value *ret, bool value)
 {
-	*ret = (struct cel_value){.kind = VALUE_BOOL, .boolean = value};
+	*ret = (struct cel_value){.kind = CEL_BOOL, .boolean = value};
 	return 0;
 }
 
@@ -124,7 +124,7 @@ static int eval_method(struct eval *e, const struct node *node, struct cel_value
 		r = eval(e, node->right, &arg);
 	if (r < 0)
 		return r;
-	if (subject.kind != VALUE_STRING || arg.kind != VALUE_STRING)
+	if (subject.kind != CEL_STRING || arg.kind != CEL_STRING)
 		return fail_overload(e, node, "a string is needed on both sides");
 	if (node->op == NODE_STARTS_WITH)
 		return set_bool(ret, str_starts(subject.text, arg.text));

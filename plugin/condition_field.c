@@ -14,13 +14,13 @@ typedef int read_fn(const struct exchange *x, struct str member, struct cel_valu
 
 struct condition_field {
 	const char *name; /* ends with '.': a prefix, the member follows */
-	enum value_kind kind;
+	enum cel_kind kind;
 	read_fn *read;
 };
 
 static int set_text(struct cel_value *ret, struct str text)
 {
-	*ret = (struct cel_value){.kind = VALUE_STRING, .text = text};
+	*ret = (struct cel_value){.kind = CEL_STRING, .text = text};
 	return 0;
 }
 
@@ -29,13 +29,13 @@ static int set_optional(struct cel_value *ret, struct str text)
 {
 	if (text.n > 0)
 		return set_text(ret, text);
-	*ret = (struct cel_value){.kind = VALUE_NULL};
+	*ret = (struct cel_value){.kind = CEL_NULL};
 	return 0;
 }
 
 static int set_int(struct cel_value *ret, int64_t number)
 {
-	*ret = (struct cel_value){.kind = VALUE_INT, .number = number};
+	*ret = (struct cel_value){.kind = CEL_INT, .number = number};
 	return 0;
 }
 
@@ -129,7 +129,7 @@ READ(read_header)
 
 	if (header != NULL)
 		return set_text(ret, header->value);
-	*ret = (struct cel_value){.kind = VALUE_NULL};
+	*ret = (struct cel_value){.kind = CEL_NULL};
 	return 0;
 }
 
@@ -198,7 +198,7 @@ READ(read_query)
 					       : str_from(pair, (size_t)eq + 1));
 		rest = end < 0 ? STR_NONE : str_from(rest, (size_t)end + 1);
 	}
-	*ret = (struct cel_value){.kind = VALUE_NULL};
+	*ret = (struct cel_value){.kind = CEL_NULL};
 	return 0;
 }
 
@@ -225,7 +225,7 @@ READ(read_query)
 /* clang-format on */
 
 static const struct condition_field fields[] = {
-#define X(name, kind, read) {name, VALUE_##kind, read},
+#define X(name, kind, read) {name, CEL_##kind, read},
 		CONDITION_FIELD_TABLE(X)
 #undef X
 };
@@ -263,7 +263,7 @@ int condition_field_find(
 	return 2;
 }
 
-enum value_kind condition_field_kind(const struct condition_field *field)
+enum cel_kind condition_field_kind(const struct condition_field *field)
 {
 	return field->kind;
 }

@@ -72,7 +72,7 @@ static bool is_logical(enum node_op op)
 /* What the node yields whatever the exchange: false when it can never be true or false. */
 static bool may_be_boolean(const struct node *node)
 {
-	return is_logical(node->op) || (node->op == NODE_LITERAL && node->value.kind == VALUE_BOOL);
+	return is_logical(node->op) || (node->op == NODE_LITERAL && node->value.kind == CEL_BOOL);
 }
 
 static int want_boolean(struct parser *p, uint16_t at)
@@ -287,8 +287,7 @@ static int parse_minus(struct parser *p, uint16_t *ret)
 		return r;
 	if (p->token.kind != TOKEN_INT)
 		return fail_later(p, STR("-"), column);
-	return add_literal(
-			p, (struct cel_value){.kind = VALUE_INT, .number = -p->token.number}, ret);
+	return add_literal(p, (struct cel_value){.kind = CEL_INT, .number = -p->token.number}, ret);
 }
 
 static int parse_parenthesis(struct parser *p, uint16_t *ret)
@@ -305,18 +304,16 @@ static int parse_value(struct parser *p, uint16_t *ret)
 	const struct token *t = &p->token;
 
 	if (t->kind == TOKEN_STRING)
-		return add_literal(
-				p, (struct cel_value){.kind = VALUE_STRING, .text = t->text}, ret);
+		return add_literal(p, (struct cel_value){.kind = CEL_STRING, .text = t->text}, ret);
 	if (t->kind == TOKEN_INT)
 		return add_literal(
-				p, (struct cel_value){.kind = VALUE_INT, .number = t->number}, ret);
+				p, (struct cel_value){.kind = CEL_INT, .number = t->number}, ret);
 	if (is_word(p, "true") || is_word(p, "false"))
 		return add_literal(p,
-				(struct cel_value){
-						.kind = VALUE_BOOL, .boolean = is_word(p, "true")},
+				(struct cel_value){.kind = CEL_BOOL, .boolean = is_word(p, "true")},
 				ret);
 	if (is_word(p, "null"))
-		return add_literal(p, (struct cel_value){.kind = VALUE_NULL}, ret);
+		return add_literal(p, (struct cel_value){.kind = CEL_NULL}, ret);
 	if (t->kind == TOKEN_NAME && !is_word(p, "in"))
 		return parse_name(p, ret);
 	if (is_op(p, "("))

@@ -41,10 +41,10 @@ int condition_lex(struct condition_lexer *lexer, struct token *ret, struct why *
 int condition_fail(struct why *why, uint32_t column, const char *fmt, ...)
 		__attribute__((format(printf, 3, 4)));
 
-enum value_kind { VALUE_NULL, VALUE_BOOL, VALUE_INT, VALUE_STRING };
+enum cel_kind { CEL_NULL, CEL_BOOL, CEL_INT, CEL_STRING };
 
 struct cel_value {
-	enum value_kind kind;
+	enum cel_kind kind;
 	bool boolean;
 	int64_t number;
 	struct str text;
@@ -56,8 +56,8 @@ struct condition_field;
  * 0; 1 = known to the language and not to this build; 2 = nobody knows it. */
 int condition_field_find(
 		struct str name, const struct condition_field **ret, struct str *ret_member);
-/* The type when there is a value; VALUE_STRING or VALUE_INT. */
-enum value_kind condition_field_kind(const struct condition_field *field);
+/* The type when there is a value; CEL_STRING or CEL_INT. */
+enum cel_kind condition_field_kind(const struct condition_field *field);
 /* 0, or -ENOMEM when the request's arena is exhausted. */
 int condition_field_read(const struct condition_field *field, struct str member,
 		const struct exchange *x, struct cel_value *ret);

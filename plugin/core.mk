@@ -48,3 +48,36 @@ check_PROGRAMS += tests/unit/test_condition
 tests_unit_test_condition_SOURCES = tests/unit/test_condition.c
 tests_unit_test_condition_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+# sluice-check
+pkglibexec_PROGRAMS += plugin/sluice-check
+plugin_sluice_check_SOURCES = \
+	plugin/check_config.c plugin/check_convert.c plugin/check_handler.c plugin/check_lint.c \
+	plugin/check_main.c plugin/check_part.h plugin/check_report.c plugin/check_request.c \
+	plugin/check_schema.c plugin/check_typedefs.c
+plugin_sluice_check_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
+plugin_sluice_check_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+plugin_sluice_check_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBJAIL) $(LIBPLUGIN) \
+	$(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) $(SECCOMP_LIBS) $(LIBPLUGIN_LIBS) $(SHM_LIBS)
+
+check_PROGRAMS += tests/unit/test_check
+tests_unit_test_check_SOURCES = tests/unit/test_check.c
+tests_unit_test_check_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DSLUICE_CHECK='"$(abs_top_builddir)/plugin/sluice-check"'
+tests_unit_test_check_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_check_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_typedefs
+tests_unit_test_typedefs_SOURCES = tests/unit/test_typedefs.c tests/unit/schema_case.h
+tests_unit_test_typedefs_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_typedefs_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_condition tests/fuzz/fuzz_schema
+tests_fuzz_fuzz_condition_SOURCES = tests/fuzz/fuzz_condition.c
+tests_fuzz_fuzz_condition_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS)
+tests_fuzz_fuzz_schema_SOURCES = tests/fuzz/fuzz_schema.c
+tests_fuzz_fuzz_schema_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS)
+endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/typedefs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/schema_case.h"
+
+struct row {
+	const char *name, *value, *want; /* want: NULL = accepted, else the message */
+};
+
+static void run_rows(const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char members[256], input[4096], want[1024];
+		char *have;
+
+		snprintf(members, sizeof(members), "'fields':[{'a':{'typedef':'%s'}}]",
+				rows[i].name);
+		snprintf(input, sizeof(input), "{'a':%s}", rows[i].value);
+		snprintf(want, sizeof(want), "schema violation (a: %s)",
+				rows[i].want != NULL ? rows[i].want : "");
+		have = outcome(members, input);
+		if (rows[i].want == NULL ? have[0] != '{' : strcmp(have, want) != 0)
+			print_error("%s of %s: %s\n", rows[i].name, rows[i].value, have);
+		if (rows[i].want == NULL)
+			assert_int_equal(have[0], '{');
+		else
+			assert_string_equal(have, want);
+		free(have);
+	}
+}
+
+#define RUN(rows) run_rows((rows), sizeof(rows) / sizeof((rows)[0]))
+
+static void every_definition_is_a_good_field(void **state)
+{
+	(void)state;
+	for (size_t i = 0; typedef_name(i) != NULL; i++) {
+		char members[256];
+		char *text = NULL;
+		struct schema *s;
+
+		snprintf(members, sizeof(members), "'fields':[{'a':{'typedef':'%s'}}]",
+				typedef_name(i));
+		s = schema_of(members, &text);
+		if (s == NULL)
+			print_error("%s: %s\n", typedef_name(i), text);
+		assert_non_null(s);
+		schema_free(s);
+	}
+}
+
+static void hosts_and_addresses(void **state)
+{
+	static const struct row rows[] = {
+			{"host", "'example.com'", NULL},
+			{"host", "'a_b-c.d'", NULL},
+			{"host", "'10.0.0.1'", NULL},
+			{"host", "'[::1]'", NULL},
+			{"host", "'::1'", NULL},
+			{"host", "'a:80'", "must not have a port"},
+			{"host", "'[::1]:80'", "must not have a port"},
+			{"host", "'999.0.0.1'", "invalid value: 999.0.0.1"},
+			{"host", "'a..b'", "invalid value: a..b"},
+			{"host", "'-a'", "invalid value: -a"},
+			{"host", "'a b'", "invalid value: a b"},
+			{"host", "'[::1'", "invalid value: [::1"},
+			{"host", "'[]'", "invalid value: []"},
+			{"host", "'['", "invalid value: ["},
+			{"host_with_optional_port", "'a:80'", NULL},
+			{"host_with_optional_port", "'a:99999'", "invalid port number"},
+			{"wildcard_host", "'*.a.com'", NULL},
+			{"wildcard_host", "'a.*'", NULL},
+			{"wildcard_host", "'a.*.com'",
+					"wildcard must be leftmost or rightmost character"},
+			{"wildcard_host", "'*.a.*'", "only one wildcard must be specified"},
+			{"wildcard_host", "'10.0.0.1'", "must not be an IP"},
+			{"sni", "'a.com'", NULL},
+			{"sni", "'10.0.0.1'", "must not be an IP"},
+			{"sni", "'a:1'", "must not have a port"},
+			{"ip", "'1.2.3.4'", NULL},
+			{"ip", "'::'", NULL},
+			{"ip", "'1.2.3'", "not an ip address: 1.2.3"},
+			{"ip_or_cidr", "'10.0.0.0/8'", NULL},
+			{"ip_or_cidr", "'::/128'", NULL},
+			{"ip_or_cidr", "'10.0.0.0/33'", "invalid ip or cidr range: '10.0.0.0/33'"},
+			{"ip_or_cidr", "'10.0.0.0/'", "invalid ip or cidr range: '10.0.0.0/'"},
+			{"cidr", "'10.0.0.0/8'", NULL},
+			{"cidr_v4", "'::/8'", "invalid ipv4 cidr range: '::/8'"},
+			{"port", "65536", "value should be between 0 and 65535"},
+			{"hosts", "['*.a', 'b.*', 'c:80']", NULL},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void paths_and_urls(void **state)
+{
+	static const struct row rows[] = {
+			{"path", "'/a/b%20c'", NULL},
+			{"path", "'a'", "should start with: /"},
+			{"path", "'/a//b'", "must not have empty segments"},
+			{"path", "'/a b'",
+					"invalid path: '/a b' (characters outside of the reserved "
+					"list of "
+					"RFC 3986 found)"},
+			{"path", "'/a%2'", "invalid url-encoded value: '%2'"},
+			{"path", "'/a%zz/b'", "invalid url-encoded value: '%zz'"},
+			{"router_path", "'/a'", NULL},
+			{"router_path", "'~/a/(?<x>[0-9]+)$'", NULL},
+			{"router_path", "'a'",
+					"should start with: / (fixed path) or ~/ (regex path)"},
+			{"router_path", "'/a/../b'",
+					"non-normalized path, consider use '/b' instead"},
+			{"router_path", "'~/('",
+					"invalid regex: '/(' (PCRE returned: missing closing "
+					"parenthesis at "
+					"offset 2)"},
+			{"url", "'http://a/b'", NULL},
+			{"url", "'a'", "missing host in url"},
+			{"url", "'http://'", "missing host in url"},
+			{"url", "'//a'", "missing scheme in url"},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void names_and_tags(void **state)
+{
+	static const struct row rows[] = {
+			{"name", "'a.b-c_d~1'", NULL},
+			{"name", "'a b'",
+					"invalid value 'a b': it must only contain alphanumeric "
+					"and '., -, "
+					"_, ~' characters"},
+			{"utf8_name", "'\xc3\xa9t\xc3\xa9'", NULL},
+			{"tag", "'a b'", NULL},
+			{"tag", "'a,b'",
+					"invalid tag 'a,b': expected printable ascii (except `,` "
+					"and `/`) "
+					"or valid utf-8 sequences"},
+			{"http_method", "'GET'", NULL},
+			{"http_method", "'get'", "invalid value: get"},
+			{"semantic_version", "'1.2.3'", NULL},
+			{"semantic_version", "'1.2'",
+					"invalid version number: must be in format of X.Y.Z"},
+			{"no_consumer", "{'id':'x'}", "value must be null"},
+			{"no_consumer", "null", NULL},
+			{"key", "'x'", "invalid key: unsupported"},
+			{"sources", "[{'ip':'10.0.0.0/8'},{'port':80}]", NULL},
+			{"queue", "{}", NULL},
+			{"headers", "{'x-a':['1']}", NULL},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(every_definition_is_a_good_field),
+			cmocka_unit_test(hosts_and_addresses),
+			cmocka_unit_test(paths_and_urls),
+			cmocka_unit_test(names_and_tags),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
