@@ -1,0 +1,84 @@
+"""A control plane without traffic and data planes that dial it over TCP with mutual TLS."""
+import time
+
+import pytest
+from node import eventually, free_port
+from stream_ends import make_certificates
+
+HANDLER = """
+    local P = { PRIORITY = 10, VERSION = "1.0" }
+    function P:header_filter(conf) kong.response.set_header("X-Plugin", "%s") end
+    return P"""
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory):
+    return make_certificates(tmp_path_factory.mktemp("certs"))
+
+
+def tls(certs, name):
+    return {"cluster_cert": str(certs / f"{name}.pem"), "cluster_cert_key": str(certs / f"{name}.key"),
+            "cluster_ca_cert": str(certs / "ca.pem")}
+
+
+@pytest.fixture
+def cluster(make_node, certs):
+    port = free_port()
+    control = make_node("control", role="control_plane", cluster_listen=f"127.0.0.1:{port}", **tls(certs, "server")).start()
+
+    def data_plane(name, who="node"):
+        return make_node(name, role="data_plane", cluster_control_plane=f"127.0.0.1:{port}", workers="1", **tls(certs, who))
+
+    return control, data_plane
+
+
+def test_a_plugin_streams_to_every_data_plane_and_each_says_so(cluster, origin):
+    control, data_plane = cluster
+    nodes = [data_plane("a").start(), data_plane("b").start()]
+    control.route_to(origin, name="r")
+    control.plugin("mark", HANDLER % "v1")
+    control.make("/plugins", {"name": "mark"})
+    for node in nodes:
+        eventually(lambda n=node: n.get("/r").headers.get("X-Plugin") == "v1", "the plugin acts")
+    status = eventually(lambda: (s := control.plugin_status("mark")) and s["active"] and s, "active everywhere")
+    assert {n["workers_active"] for n in status["nodes"]} == {1} and len(status["nodes"]) == 2
+    assert control.admin("PATCH", "/custom-plugins/mark", {"handler": HANDLER % "v2"}).status_code == 200
+    for node in nodes:
+        eventually(lambda n=node: n.get("/r").headers.get("X-Plugin") == "v2", "the new code acts")
+
+
+def test_a_data_plane_serves_and_restarts_without_its_control_plane_and_catches_up(cluster, origin):
+    control, data_plane = cluster
+    node = data_plane("a").start()
+    control.route_to(origin, name="r")
+    control.plugin("mark", HANDLER % "v1")
+    control.make("/plugins", {"name": "mark"})
+    eventually(lambda: node.get("/r").headers.get("X-Plugin") == "v1", "the plugin acts")
+    control.kill()
+    assert node.get("/r").headers["X-Plugin"] == "v1"
+    node.kill()
+    started = time.monotonic()
+    node.start(wait=False)
+    eventually(lambda: node.get("/r").headers.get("X-Plugin") == "v1", "it serves from its snapshot", every=0.01)
+    assert time.monotonic() - started < 3
+    assert not node.status("/status")["sluice"]["control_stream"]["connected"]
+    control.start()
+    assert control.admin("PATCH", "/custom-plugins/mark", {"handler": HANDLER % "v2"}).status_code == 200
+    eventually(lambda: node.get("/r").headers.get("X-Plugin") == "v2", "it catches up", 40)
+
+
+def test_a_stranger_gets_nothing_and_hears_why(cluster, origin):
+    control, data_plane = cluster
+    control.route_to(origin, name="r")
+    stranger = data_plane("stranger", who="stranger").start()
+    time.sleep(2)
+    assert stranger.get("/r").status_code == 404
+    link = stranger.status("/status")["sluice"]["control_stream"]
+    assert not link["connected"] and link["last_error"]
+    assert control.admin("GET", "/clustering/data-planes").json()["data"] == []
+
+
+def test_an_unready_data_plane_says_what_it_waits_for(make_node):
+    node = make_node(role="data_plane", cluster_control_plane=f"127.0.0.1:{free_port()}").start()
+    r = node.ctl("status", check=False)
+    assert r.returncode == 1 and "no configuration available" in r.stdout and "NOT connected" in r.stdout
