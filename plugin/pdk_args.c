@@ -160,7 +160,7 @@ static const char *push_names(lua_State *L, int idx)
 	lua_pushnil(L);
 	while (lua_next(L, idx) != 0) {
 		lua_pop(L, 1);
-		if (lua_type(L, -1) != LUA_TSTRING && lua_type(L, -1) != LUA_TNUMBER)
+		if (lua_type(L, -1) != LUA_TSTRING)
 			return "arg keys must be strings";
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, names, (int)lua_objlen(L, names) + 1);
@@ -183,8 +183,8 @@ static void sort_names(lua_State *L)
 
 	for (int i = 0; i < n; i++) {
 		lua_rawgeti(L, names, i + 1);
-		v[i].p = lua_tolstring(L, -1, &v[i].n); /* number names become strings here */
-		lua_rawseti(L, names, i + 1);
+		v[i].p = lua_tolstring(L, -1, &v[i].n); /* `names` keeps it alive */
+		lua_pop(L, 1);
 	}
 	qsort(v, (size_t)n, sizeof(*v), order_strings);
 	lua_createtable(L, n, 0);

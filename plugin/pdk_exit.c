@@ -33,14 +33,12 @@ static int merge_response(struct exchange *x)
 	return 0;
 }
 
-int pdk_end_with(lua_State *L, int status, struct str body)
+void pdk_answer_with(lua_State *L, int status, struct str body)
 {
 	struct exchange *x = pdk_exchange(L);
 	struct answer *answer = &x->answer;
 	int r;
 
-	if (answer->is_set)
-		return vm_end(L);
 	vm_host_enter(L);
 	answer->status = status;
 	answer->body = body;
@@ -53,7 +51,32 @@ int pdk_end_with(lua_State *L, int status, struct str body)
 	x->response.source = RESPONSE_FROM_EXIT;
 	vm_host_leave(L);
 	pdk_check_room(L, r);
+}
+
+int pdk_end_with(lua_State *L, int status, struct str body)
+{
+	if (!pdk_exchange(L)->answer.is_set)
+		pdk_answer_with(L, status, body);
 	return vm_end(L);
+}
+
+int pdk_end_with_error(lua_State *L, int status, struct str message)
+{
+	struct exchange *x = pdk_exchange(L);
+	struct headers given = x->answer.headers;
+
+	if (x->answer.is_set)
+		return vm_end(L);
+	vm_host_enter(L);
+	headers_init(&x->answer.headers, x->arena);
+	exchange_answer_error(x, status, message);
+	/* The plugin's headers win, but the body's form is ours. */
+	headers_remove_id(&given, HEADER_CONTENT_TYPE);
+	headers_remove_id(&given, HEADER_CONTENT_LENGTH);
+	add_missing(&x->answer.headers, &given);
+	x->answer.is_set = false;
+	vm_host_leave(L);
+	return pdk_end_with(L, status, x->answer.body);
 }
 
 static int check_status(lua_State *L, int min)
@@ -142,20 +165,9 @@ int pdk_error(lua_State *L)
 	struct exchange *x = pdk_exchange(L);
 	int status = check_status(L, 400);
 	struct str message = message_of(L);
-	struct headers given;
 
 	if (x->answer.is_set)
 		return vm_end(L);
 	take_headers(L, x);
-	given = x->answer.headers;
-	vm_host_enter(L);
-	headers_init(&x->answer.headers, x->arena);
-	exchange_answer_error(x, status, message);
-	/* The plugin's headers win, but the body's form is ours. */
-	headers_remove_id(&given, HEADER_CONTENT_TYPE);
-	headers_remove_id(&given, HEADER_CONTENT_LENGTH);
-	add_missing(&x->answer.headers, &given);
-	x->answer.is_set = false;
-	vm_host_leave(L);
-	return pdk_end_with(L, status, x->answer.body);
+	return pdk_end_with_error(L, status, message);
 }

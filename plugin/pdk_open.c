@@ -6,4 +6,5 @@ void pdk_open(lua_State *L, int env_index)
 #define X(part) pdk_open_##part(L, env_index);
 	PDK_PART_TABLE(X)
 #undef X
+	ngx_open(L, env_index);
 }

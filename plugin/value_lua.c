@@ -13,9 +13,47 @@ void value_check_stack(lua_State *L)
 	luaL_checkstack(L, VALUE_DEPTH_MAX * SLOTS_PER_LEVEL, "too many values");
 }
 
+static int array_mt_newindex(lua_State *L)
+{
+	return luaL_error(L, "Cannot modify the metatable of arrays. Protected by the sandbox.");
+}
+
 void value_push_array_mt(lua_State *L)
 {
-	luaL_newmetatable(L, VALUE_ARRAY_MT);
+	if (!luaL_newmetatable(L, VALUE_ARRAY_MT))
+		return;
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, array_mt_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_setmetatable(L, -2);
+}
+
+void value_push_empty_array(lua_State *L)
+{
+	lua_newtable(L);
+	lua_createtable(L, 0, 3);
+	lua_pushliteral(L, "array");
+	lua_setfield(L, -2, "__jsontype");
+	lua_pushcfunction(L, array_mt_newindex);
+	lua_setfield(L, -2, "__newindex");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+}
+
+/* The metatable at the top says __jsontype = "array". */
+static bool is_marked_array(lua_State *L)
+{
+	struct str text = {NULL, 0};
+	bool is_marked;
+
+	lua_pushliteral(L, "__jsontype");
+	lua_rawget(L, -2);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		text.p = lua_tolstring(L, -1, &text.n);
+	is_marked = str_eq(text, STR("array"));
+	lua_pop(L, 1);
+	return is_marked;
 }
 
 struct reader {
@@ -41,7 +79,9 @@ static bool has_array_mt(lua_State *L, int idx)
 		return false;
 	lua_getfield(L, LUA_REGISTRYINDEX, VALUE_ARRAY_MT);
 	is_same = !lua_isnil(L, -1) && lua_rawequal(L, -1, -2);
-	lua_pop(L, 2);
+	lua_pop(L, 1);
+	is_same = is_same || is_marked_array(L);
+	lua_pop(L, 1);
 	return is_same;
 }
 

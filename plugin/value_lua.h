@@ -32,5 +32,8 @@ bool value_push_json_text(lua_State *L, struct str text);
  * conf.methods.GET.  schema: JSON form, may be NULL.  Pushes an empty table when config is not
  * an object. */
 void value_push_config(lua_State *L, json_t *config, json_t *schema);
+/* A table that is [] in JSON and cannot be written to.  (Any table whose metatable says
+ * __jsontype = "array" is read as an array.) */
+void value_push_empty_array(lua_State *L);
 /* The metatable of arrays, made on first use. */
 void value_push_array_mt(lua_State *L);
