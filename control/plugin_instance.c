@@ -92,13 +92,13 @@ int plugin_instance_process(struct op *op, enum schema_mode mode, const json_t *
 	return plugin_instance_process_with(op, code->schema, mode, input, given, ret);
 }
 
-const json_t *plugin_instance_form(struct op *op, const json_t *entity)
+const struct schema *plugin_instance_schema(struct op *op, const json_t *entity)
 {
 	const struct plugin_code *code;
 
 	if (plugin_code_find(op, name_of(entity), &code) != 0)
 		return NULL;
-	return schema_form(code->schema);
+	return code->schema;
 }
 
 /* ---- against routes ---- */

@@ -17,5 +17,5 @@ int plugin_instance_process_with(struct op *op, const struct schema *schema, enu
 int plugin_instance_check(struct op *op, const json_t *entity);
 /* "name:route:service:consumer", the combination that is unique.  malloc'd. */
 char *plugin_instance_key(const json_t *entity);
-/* The JSON form that merging a PATCH follows: borrowed; NULL when the plugin is unknown. */
-const json_t *plugin_instance_form(struct op *op, const json_t *entity);
+/* The entity schema specialised by the plugin it names: borrowed; NULL when that is unknown. */
+const struct schema *plugin_instance_schema(struct op *op, const json_t *entity);

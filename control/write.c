@@ -160,15 +160,28 @@ int write_upsert(struct op *op, enum entity_type type, const char *id, const jso
 	return r;
 }
 
-static const json_t *merge_form(
+/* The schema that says what of old and given merges and what is replaced. */
+static const struct schema *merge_schema(
 		struct op *op, enum entity_type type, const json_t *old, const json_t *given)
 {
 	const json_t *name = json_object_get(given, "name");
-	const json_t *form = NULL;
+	const struct schema *schema = NULL;
 
 	if (type == ENTITY_PLUGINS)
-		form = plugin_instance_form(op, json_is_string(name) ? given : old);
-	return form != NULL ? form : schema_form(op->model->schemas[type]);
+		schema = plugin_instance_schema(op, json_is_string(name) ? given : old);
+	return schema != NULL ? schema : op->model->schemas[type];
+}
+
+static int merge(struct op *op, enum entity_type type, const json_t *old, const json_t *given,
+		json_t **ret)
+{
+	json_t *errors = NULL;
+
+	*ret = schema_merge(merge_schema(op, type, old, given), old, given, &errors);
+	if (*ret != NULL)
+		return 0;
+	fault_schema(&op->fault, errors);
+	return OP_E_REFUSED;
 }
 
 int write_update(struct op *op, enum entity_type type, const char *id, const json_t *given,
@@ -180,10 +193,10 @@ int write_update(struct op *op, enum entity_type type, const char *id, const jso
 	json_object_del(copy, "id");
 	if (r == 0)
 		r = write_input_prepare(op, entity_def(type), copy);
-	if (r == 0) {
-		merged = write_input_merge(merge_form(op, type, old, copy), old, copy);
+	if (r == 0)
+		r = merge(op, type, old, copy, &merged);
+	if (r == 0)
 		r = process(op, type, SCHEMA_UPDATE, merged, copy, &entity);
-	}
 	if (r == 0)
 		r = finish(op, type, old, entity, ret);
 	json_decref(merged);

@@ -121,10 +121,54 @@ static void lower_id(json_t *object)
 	json_object_set_new(object, "id", json_string(lower));
 }
 
+/* ---- texts ---- */
+
+/* The sources of a plugin have their own answer, with the line. */
+static bool may_hold_nul(const struct entity_def *def, const char *field)
+{
+	return def->type == ENTITY_CUSTOM_PLUGINS &&
+	       (strcmp(field, "handler") == 0 || strcmp(field, "schema") == 0);
+}
+
+static bool holds_nul(const json_t *v)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+
+	if (json_is_string(v))
+		return strlen(json_string_value(v)) != json_string_length(v);
+	json_array_foreach (v, i, member) {
+		if (holds_nul(member))
+			return true;
+	}
+	json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
+		if (holds_nul(member))
+			return true;
+	}
+	return false;
+}
+
+static int refuse_nul(struct op *op, const struct entity_def *def, json_t *input)
+{
+	const char *field;
+	json_t *value;
+
+	json_object_foreach (input, field, value) {
+		if (!may_hold_nul(def, field) && holds_nul(value)) {
+			fault_field(&op->fault, field, "must not hold a NUL character");
+			return OP_E_REFUSED;
+		}
+	}
+	return 0;
+}
+
 int write_input_prepare(struct op *op, const struct entity_def *def, json_t *input)
 {
-	int r = def->type == ENTITY_SERVICES ? expand_url(op, input) : 0;
+	int r = refuse_nul(op, def, input);
 
+	if (r == 0 && def->type == ENTITY_SERVICES)
+		r = expand_url(op, input);
 	lower_id(input);
 	for (const struct entity_foreign *f = def->foreign; r == 0 && f->field != NULL; f++) {
 		json_t *value = json_object_get(input, f->field);
@@ -137,44 +181,4 @@ int write_input_prepare(struct op *op, const struct entity_def *def, json_t *inp
 			lower_id(value);
 	}
 	return r;
-}
-
-/* ---- merging ---- */
-
-static const json_t *form_field(const json_t *form, const char *name)
-{
-	const json_t *fields = json_object_get(form, "fields"), *entry, *def;
-	size_t i;
-
-	json_array_foreach (fields, i, entry) {
-		def = json_object_get(entry, name);
-		if (def != NULL)
-			return def;
-	}
-	return NULL;
-}
-
-static bool is_record(const json_t *def)
-{
-	const char *type = json_string_value(json_object_get(def, "type"));
-
-	return type != NULL && strcmp(type, "record") == 0;
-}
-
-json_t *write_input_merge(const json_t *form, const json_t *old, const json_t *given)
-{
-	json_t *merged = json_copy((json_t *)(uintptr_t)old);
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)(uintptr_t)given, name, value) {
-		const json_t *def = form_field(form, name), *before = json_object_get(old, name);
-
-		if (def != NULL && is_record(def) && json_is_object(value) &&
-				json_is_object(before))
-			json_object_set_new(merged, name, write_input_merge(def, before, value));
-		else
-			json_object_set(merged, name, value);
-	}
-	return merged;
 }
