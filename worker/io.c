@@ -77,7 +77,8 @@ ssize_t io_write(struct io *io, const struct iovec *iov, int n_iov)
 	for (int i = 0; i < n_iov; i++)
 		all += iov[i].iov_len;
 	do
-		put = sendmsg(io->fd, &m, MSG_NOSIGNAL);
+		put = n_iov == 1 ? send(io->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL)
+				 : sendmsg(io->fd, &m, MSG_NOSIGNAL);
 	while (put < 0 && errno == EINTR);
 	if (put < 0) {
 		if (errno == EAGAIN)

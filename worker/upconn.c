@@ -141,6 +141,7 @@ int upconn_open(struct upconn_pool *p, const struct peer *peer, struct upconn **
 	u->magic = UPCONN_MAGIC;
 	u->w = p->w;
 	u->peer = *peer;
+	u->ip_n = (uint8_t)peer_text(peer, u->ip, sizeof(u->ip));
 	timer_init(&u->timer, on_timeout, u);
 	r = io_open(&u->io, p->w->base, fd, on_ready, u);
 	if (r != 0) {

@@ -19,6 +19,8 @@ struct upconn {
 	struct io io;
 	struct timer timer;
 	struct peer peer;
+	uint8_t ip_n;
+	char ip[INET6_ADDRSTRLEN];
 	struct req *req; /* who uses it; NULL: idle or dead */
 	struct upconn *next, **back;
 	uint32_t n_requests;

@@ -135,18 +135,20 @@ static bool is_repeatable(const struct req *q)
 	return !str_eq(m, STR("POST")) && !str_eq(m, STR("PATCH")) && !str_eq(m, STR("LOCK"));
 }
 
-static void note_try(struct req *q, const struct peer *peer)
+/* u NULL: no connection could even be started. */
+static void note_try(struct req *q, const struct upconn *u)
 {
 	struct exchange_try *t;
-	char ip[INET6_ADDRSTRLEN];
-	size_t n;
 
 	if (q->x.n_tries == sizeof(q->x.tries) / sizeof(q->x.tries[0]))
 		return;
 	t = &q->x.tries[q->x.n_tries++];
-	n = peer_text(peer, ip, sizeof(ip));
-	t->peer = (struct endpoint){arena_str(q->arena, (struct str){ip, n}), peer_port(peer)};
-	t->start_real_ns = clock_mono_ns() + q->w->real_offset_ns;
+	*t = (struct exchange_try){.peer = {q->x.upstream.host, q->x.upstream.port}};
+	if (u != NULL)
+		t->peer.ip = arena_str(q->arena, (struct str){u->ip, u->ip_n});
+	t->start_real_ns = q->x.upstream_start_ns + q->w->real_offset_ns;
+	if (q->x.n_tries > 1)
+		t->start_real_ns = clock_mono_ns() + q->w->real_offset_ns;
 }
 
 static void note_failed_try(struct req *q, int status)
@@ -187,7 +189,7 @@ static enum up_next pick(struct req *q)
 {
 	struct req_upstream *up = &q->up;
 	struct peer peer;
-	int r;
+	int r = 0;
 
 	if (up->peers.n == 0) {
 		log_failure(q, "name resolution", 0);
@@ -196,13 +198,13 @@ static enum up_next pick(struct req *q)
 	peer = up->peers.peers[up->next_peer % up->peers.n];
 	peer_set_port(&peer, q->x.upstream.port);
 	up->conn = upconn_take(q->w->upstreams, &peer, !is_repeatable(q));
-	note_try(q, &peer);
 	if (up->conn == NULL) {
 		up->next_peer++;
 		r = upconn_open(q->w->upstreams, &peer, &up->conn);
-		if (r != 0)
-			return try_failed(q, "connect", r);
 	}
+	note_try(q, up->conn);
+	if (r != 0)
+		return try_failed(q, "connect", r);
 	up->conn->req = q;
 	up->state = UP_CONNECTING;
 	if (!up->conn->is_connected)
