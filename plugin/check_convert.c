@@ -107,6 +107,11 @@ static void convert_member(struct convert *v, json_t *out, const char *key, int 
 		buf_printf(&v->path, "%s%s", n > 0 ? "." : "", key);
 	member = convert_value(v, idx);
 	v->path.n = n;
+	/* An empty table is a list where a list is meant. */
+	if (is_silent(key) && json_is_object(member) && json_object_size(member) == 0) {
+		json_decref(member);
+		member = json_array();
+	}
 	if (member != NULL && json_object_set_new(out, key, member) != 0)
 		refuse(v, "a name is not valid UTF-8");
 }

@@ -385,123 +385,6 @@ static void definitions_with_mistakes_are_refused_with_their_place(void **state)
 	RUN(rows);
 }
 
-static void generated_fields_appear_on_insert_and_only_updated_at_changes_later(void **state)
-{
-	char *text = NULL;
-	struct schema *s = schema_of("'fields':[{'id':{'typedef':'uuid'}},"
-				     "{'created_at':{'typedef':'auto_timestamp_s'}},"
-				     "{'updated_at':{'typedef':'auto_timestamp_s'}},"
-				     "{'token':{'type':'string','auto':true}},"
-				     "{'n':{'type':'integer','immutable':true}}]",
-			&text);
-	json_t *errors = NULL;
-	json_t *none = json_object();
-	json_t *first, *merged, *second, *given;
-
-	(void)state;
-	assert_non_null(s);
-	first = schema_process(s, SCHEMA_INSERT, none, NULL, &errors);
-	assert_non_null(first);
-	assert_int_equal(json_string_length(json_object_get(first, "id")), 36);
-	assert_int_equal(json_string_length(json_object_get(first, "token")), 32);
-	assert_true(json_integer_value(json_object_get(first, "created_at")) > 1600000000);
-	json_object_set_new(first, "updated_at", json_integer(1));
-	json_object_set_new(first, "created_at", json_integer(2));
-	merged = schema_merge(s, first, none, &errors);
-	second = schema_process(s, SCHEMA_UPDATE, merged, none, &errors);
-	assert_non_null(second);
-	assert_true(json_equal(json_object_get(first, "id"), json_object_get(second, "id")));
-	assert_int_equal(json_integer_value(json_object_get(second, "created_at")), 2);
-	assert_true(json_integer_value(json_object_get(second, "updated_at")) > 1600000000);
-	given = quoted("{'n':5}");
-	assert_null(schema_merge(s, second, given, &errors));
-	assert_string_equal(json_string_value(json_object_get(errors, "n")),
-			"immutable field cannot be updated");
-	json_decref(given);
-	json_decref(errors);
-	json_decref(second);
-	json_decref(merged);
-	json_decref(first);
-	json_decref(none);
-	schema_free(s);
-}
-
-static void an_update_merges_records_and_checks_what_was_sent(void **state)
-{
-	char *text = NULL;
-	struct schema *s = schema_of(
-			"'fields':[{'c':{'type':'record','fields':[{'a':{'type':"
-			"'string'}},{'b':{'type':'array','elements':{'type':'string'}}}]}},"
-			"{'o':{'type':'string'}}],"
-			"'entity_checks':[{'at_least_one_of':['o']}]",
-			&text);
-	json_t *errors = NULL;
-	json_t *old = quoted("{'c':{'a':'x','b':['1','2']},'o':null}");
-	json_t *given = quoted("{'c':{'b':['3']}}");
-	json_t *bad = quoted("{'o':null}");
-	json_t *merged = schema_merge(s, old, given, &errors);
-	json_t *out = schema_process(s, SCHEMA_UPDATE, merged, given, &errors);
-	json_t *want = quoted("{'c':{'a':'x','b':['3']},'o':null}");
-
-	(void)state;
-	assert_non_null(out);
-	assert_true(json_equal(out, want));
-	assert_null(schema_process(s, SCHEMA_UPDATE, merged, bad, &errors));
-	text = schema_error_text(errors);
-	assert_string_equal(text,
-			"schema violation (when updating, at least one of these fields must "
-			"be non-empty: 'o')");
-	free(text);
-	json_decref(errors);
-	json_decref(want);
-	json_decref(out);
-	json_decref(merged);
-	json_decref(bad);
-	json_decref(given);
-	json_decref(old);
-	schema_free(s);
-}
-
-static void form_strings_become_what_the_schema_says(void **state)
-{
-	char *text = NULL;
-	struct schema *s =
-			schema_of("'fields':[{'n':{'type':'integer'}},{'b':{'type':'boolean'}},"
-				  "{'s':{'type':'string'}},{'l':{'type':'array','elements':{'type':"
-				  "'number'}}},{'r':{'type':'record','fields':[{'n':{'type':"
-				  "'integer'}}]}},{'e':{'type':'string'}}]",
-					&text);
-	json_t *in = quoted(
-			"{'n':'12','b':'true','s':'12','l':'1, 2.5','r':{'n':'x'},'e':'','u':'1'}");
-	json_t *want = quoted(
-			"{'n':12,'b':true,'s':'12','l':[1,2.5],'r':{'n':'x'},'e':null,'u':'1'}");
-	json_t *out = schema_coerce(s, in);
-
-	(void)state;
-	assert_true(json_equal(out, want));
-	json_decref(out);
-	json_decref(want);
-	json_decref(in);
-	schema_free(s);
-}
-
-static void depth_is_bounded(void **state)
-{
-	char form[4096] = "'fields':[{'a':";
-	char *have;
-
-	(void)state;
-	for (int i = 0; i < 40; i++)
-		strcat(form, "{'type':'array','elements':");
-	strcat(form, "{'type':'string'}");
-	for (int i = 0; i < 40; i++)
-		strcat(form, "}");
-	strcat(form, "}]");
-	have = outcome(form, "{}");
-	assert_non_null(strstr(have, "levels of fields"));
-	free(have);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,11 +397,6 @@ int main(void)
 			cmocka_unit_test(references_pass_validators_and_skip_entity_checks),
 			cmocka_unit_test(shorthands_move_to_where_they_belong),
 			cmocka_unit_test(definitions_with_mistakes_are_refused_with_their_place),
-			cmocka_unit_test(
-					generated_fields_appear_on_insert_and_only_updated_at_changes_later),
-			cmocka_unit_test(an_update_merges_records_and_checks_what_was_sent),
-			cmocka_unit_test(form_strings_become_what_the_schema_says),
-			cmocka_unit_test(depth_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
