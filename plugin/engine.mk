@@ -51,6 +51,7 @@ ENGINE_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) 
 	$(NGX_LIBS) $(VM_LIBS) $(SHM_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
 
 ENGINE_BENCH = tests/unit/engine_bench.c tests/unit/engine_bench.h
+PDK_ROWS = tests/unit/pdk_rows.c tests/unit/pdk_rows.h $(ENGINE_BENCH)
 ENGINE_TEST_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS) \
 	$(CRYPTO_CFLAGS)
 ENGINE_TEST_LDADD = $(LIBSNAPWRITE) $(ENGINE_LDADD) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
@@ -59,3 +60,18 @@ tests_unit_test_chain_SOURCES = tests/unit/test_chain.c $(ENGINE_BENCH)
 tests_unit_test_chain_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_chain_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_chain_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_request
+tests_unit_test_pdk_request_SOURCES = tests/unit/test_pdk_request.c $(PDK_ROWS)
+tests_unit_test_pdk_request_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_request_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_request_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_service
+tests_unit_test_pdk_service_SOURCES = tests/unit/test_pdk_service.c $(PDK_ROWS)
+tests_unit_test_pdk_service_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_service_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_service_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_rest
+tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
+tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)

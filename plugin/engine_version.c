@@ -277,7 +277,12 @@ struct engine_box *engine_version_box(struct engine_version *v, struct snap_view
 
 void engine_version_count(struct engine_version *v)
 {
-	if (v->box == NULL || v->box->is_dead)
+	struct engine_box *b = v->box;
+
+	v->totals.memory_bytes = 0;
+	if (b == NULL || b->is_dead)
 		return;
-	v->totals.memory_bytes = vm_memory_bytes(v->box->vm);
+	v->totals.memory_bytes = vm_memory_bytes(b->vm);
+	v->totals.cpu_ns += vm_cpu_ns(b->vm) - b->counted_cpu_ns;
+	b->counted_cpu_ns = vm_cpu_ns(b->vm);
 }

@@ -23,9 +23,10 @@
 struct engine_box {
 	unsigned refs;
 	struct vm *vm;
-	uint64_t serial;    /* never the same for two boxes of a process */
-	bool is_dead;       /* the VM was discarded: only freeing it is allowed */
-	bool is_configured; /* configure() ran since it was loaded */
+	uint64_t serial;         /* never the same for two boxes of a process */
+	bool is_dead;            /* the VM was discarded: only freeing it is allowed */
+	bool is_configured;      /* configure() ran since it was loaded */
+	uint64_t counted_cpu_ns; /* already in the version's totals */
 	int handler_ref;
 	int method_ref[PHASE_COUNT]; /* LUA_NOREF: not implemented */
 	struct pdk_host host;

@@ -86,7 +86,7 @@ int pdk_push_body(lua_State *L, struct arena *a, struct str body, struct str mim
 static bool encode_form(lua_State *L, int arg, struct str *ret)
 {
 	if (!pdk_push_encoded_args(L, arg, true))
-		luaL_error(L, "arg %s", lua_tostring(L, -1));
+		luaL_error(L, "%s", lua_tostring(L, -1));
 	*ret = pdk_keep(L, pdk_check_str(L, lua_gettop(L), ""));
 	return true;
 }

@@ -258,7 +258,8 @@ static int finish_raw_body(lua_State *L, struct exchange *x, const struct pdk_pe
 	return push_raw_body(L, &x->request.body, pending->number[0]);
 }
 
-/* Asks the host for the body when nobody has yet.  True: the run must wait for it. */
+/* Asks the host for the body when nobody has yet.  True: the run must wait for it, even when
+ * the host knows the end of it already: it goes on by chain_resume() in any case. */
 static bool must_wait_for_body(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
@@ -268,7 +269,7 @@ static bool must_wait_for_body(lua_State *L)
 	vm_host_enter(L);
 	x->ops->want_body(x, 0);
 	vm_host_leave(L);
-	return x->request.body.state == BODY_READING;
+	return true;
 }
 
 static double opt_size(lua_State *L, int arg)

@@ -98,7 +98,7 @@ static int set_query(lua_State *L)
 	if (lua_type(L, 1) != LUA_TTABLE)
 		return luaL_error(L, "args must be a table");
 	if (!pdk_push_encoded_args(L, 1, true))
-		return luaL_error(L, "arg %s", lua_tostring(L, -1));
+		return luaL_error(L, "%s", lua_tostring(L, -1));
 	change_query(L, pdk_keep(L, pdk_check_str(L, lua_gettop(L), "")));
 	return 0;
 }

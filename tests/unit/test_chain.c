@@ -429,48 +429,6 @@ static void a_response_phase_asks_for_buffering(void **state)
 	assert_string_equal(bench_text(b->x.answer.body), "from service!");
 }
 
-static void kong_ctx_plugin_is_shared_by_the_phases_of_one_plugin_only(void **state)
-{
-	struct bench *b = *state;
-
-	bench_plugin(b, "p", 2,
-			METHOD("rewrite", "kong.ctx.plugin.n = 1")
-					ACCESS("kong.ctx.plugin.n = kong.ctx.plugin.n + 1")
-							METHOD("log", "kong.ctx.shared.n = "
-								      "kong.ctx.plugin.n"));
-	bench_plugin(b, "q", 1, ACCESS("kong.ctx.shared.other = tostring(kong.ctx.plugin.n)"));
-	bench_instance(b, "p", "i1", everywhere);
-	bench_instance(b, "q", "i2", everywhere);
-	bench_commit(b);
-	for (int i = 0; i < 3; i++) {
-		bench_run(b, "/");
-		chain_log(b->chain);
-		assert_string_equal(bench_shared(b, "n"), "2");
-		assert_string_equal(bench_shared(b, "other"), "nil");
-	}
-}
-
-static void conf_has_its_fields_sets_and_hidden_keys(void **state)
-{
-	struct bench *b = *state;
-
-	bench_plugin_with(b, "p", 1,
-			ACCESS("kong.response.exit(200, { conf.a, tostring(conf.gone), "
-			       "tostring(conf.methods.GET), tostring(conf.methods.PUT), "
-			       "conf.__plugin_id, conf.route_id, #conf.list })"),
-			"{\"fields\":[{\"config\":{\"type\":\"record\",\"fields\":["
-			"{\"methods\":{\"type\":\"set\",\"elements\":{\"type\":\"string\"}}}]}}]}",
-			0, 0);
-	bench_instance(b, "p", "i1",
-			(struct bench_scope){.route = "r",
-					.config = "{\"a\":1,\"gone\":null,\"methods\":[\"GET\"],"
-						  "\"list\":[1,2]}"});
-	bench_commit(b);
-	bench_run(b, "/");
-	assert_string_equal(bench_text(b->x.answer.body),
-			"[1,\"nil\",\"true\",\"nil\",\"i1\",\"r\",2]");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,8 +455,6 @@ int main(void)
 			BENCH_TEST(header_filter_changes_the_response_and_may_replace_it),
 			BENCH_TEST(body_filters_see_each_chunk_and_may_hold_them),
 			BENCH_TEST(a_response_phase_asks_for_buffering),
-			BENCH_TEST(kong_ctx_plugin_is_shared_by_the_phases_of_one_plugin_only),
-			BENCH_TEST(conf_has_its_fields_sets_and_hidden_keys),
 	};
 
 	return cmocka_run_group_tests_name("chain", tests, bench_process, NULL);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/pdk_rows.h"
+
+static void prepare(struct bench *b)
+{
+	headers_add(&b->x.request.headers, STR("content-type"), STR("application/json"));
+	headers_add(&b->x.request.headers, STR("Content-Length"), STR("7"));
+	b->x.response.status = 201;
+	b->x.response.source = RESPONSE_FROM_SERVICE;
+	b->x.response.service_status = 202;
+	headers_add(&b->x.response.service_headers, STR("Content-Type"), STR("application/json"));
+	headers_add(&b->x.response.headers, STR("X-Both"), STR("1"));
+}
+
+static void the_request_to_the_service_is_rewritten(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.request.set_scheme('https')", ""},
+			{"kong.service.request.set_scheme('ftp')", "! invalid scheme: ftp"},
+			{"kong.service.request.set_path('/x y?z')", ""},
+			{"kong.service.request.set_path('x')", "! path must start with /"},
+			{"kong.service.request.set_path(1)", "! path must be a string"},
+			{"kong.service.request.set_method('PUT')", ""},
+			{"kong.service.request.set_method('BREW')", "! invalid method: BREW"},
+			{"kong.service.request.set_raw_query(1)", "! query must be a string"},
+			{"kong.service.request.set_query({b = {'1', true}, a = 'x y', c = false, "
+			 "d = 2})",
+					""},
+			{"kong.request.get_raw_query()", "a=x%20y&b=1&b&d=2"},
+			{"kong.service.request.set_query(1)", "! args must be a table"},
+			{"kong.service.request.set_query({1})", "! arg keys must be strings"},
+			{"kong.service.request.clear_query_arg('b')", ""},
+			{"kong.request.get_raw_query()", "a=x%20y&d=2"},
+			{"kong.service.request.set_raw_query('p=a+b&q')", ""},
+			{"kong.service.request.clear_query_arg('q')", ""},
+			{"kong.request.get_raw_query()", "p=a%20b"},
+			{"kong.service.set_target('backend.example', 8080)", ""},
+			{"kong.service.set_target('x', 1.5)", "! port must be an integer"},
+			{"kong.service.set_target('x', 70000)", "! port must be an integer between "
+								"0 and 65535: given 70000"},
+			{"kong.service.set_target('a b', 1)",
+					"! host must be a host name or an address"},
+			{"kong.service.set_timeouts(1, 2, 3)", ""},
+			{"kong.service.set_timeouts(0, 2, 3)",
+					"! connect_timeout must be an integer between 1 and "
+					"2147483646: given 0"},
+			{"kong.service.set_timeouts(1, 2, 'x')",
+					"! read_timeout must be an integer"},
+			{"kong.service.set_retries(3)", ""},
+			{"kong.service.set_retries(40000)",
+					"! retries must be an integer between 0 and 32767: given "
+					"40000"},
+			{"kong.service.set_upstream('u')",
+					"nil, could not find an Upstream named 'u'"},
+	};
+	struct bench *b = *state;
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(b, "access", "", rows);
+	assert_string_equal(bench_text(b->x.upstream.scheme), "https");
+	assert_string_equal(bench_text(b->x.upstream.path), "/x%20y%3Fz");
+	assert_string_equal(bench_text(b->x.upstream.method), "PUT");
+	assert_string_equal(bench_text(b->x.upstream.host), "backend.example");
+	assert_int_equal(b->x.upstream.port, 8080);
+	assert_string_equal(bench_text(b->x.upstream.host_header), "backend.example:8080");
+	assert_int_equal(b->x.upstream.write_timeout_ms, 2);
+	assert_int_equal(b->x.upstream.retries, 3);
+	assert_true(b->x.request.is_query_changed);
+}
+
+static void request_headers_are_set_added_and_removed(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.request.set_header('X-A', 1)", ""},
+			{"kong.service.request.add_header('x-a', true)", ""},
+			{"table.concat(kong.request.get_headers()['x-a'], ' ')", "1 true"},
+			{"kong.service.request.set_header('X-A', {'p', 'q'})", ""},
+			{"table.concat(kong.request.get_headers()['x-a'], ' ')", "p q"},
+			{"kong.service.request.clear_header('X-A')", ""},
+			{"kong.request.get_header('x-a')", "nil"},
+			{"kong.service.request.set_header('X-E', '')", ""},
+			{"kong.request.get_header('x-e') == ' '", "true"},
+			{"kong.service.request.set_header('X-I', 'a\\r\\nEvil: 1')", ""},
+			{"kong.request.get_header('x-i')", "a%0D%0AEvil: 1"},
+			{"kong.service.request.set_headers({['X-M'] = 'm', host = 'h.example'})",
+					""},
+			{"kong.request.get_header('x-m')", "m"},
+			{"kong.service.request.set_header('Content-Length', '0')", ""},
+			{"kong.service.request.set_headers({['transfer-encoding'] = 'chunked', "
+			 "['content-length'] = '1'})",
+					""},
+			{"kong.request.get_header('content-length')", "7"},
+			{"kong.request.get_header('transfer-encoding')", "nil"},
+			{"kong.service.request.set_header(1, 'x')",
+					"! invalid header name \"number\": got number, expected "
+					"string"},
+			{"kong.service.request.set_header('a b', 'x')",
+					"! invalid header name \"a b\": not a token of RFC 9110"},
+			{"kong.service.request.set_header('a', print)",
+					"! invalid header value for \"a\": got function, expected "
+					"array of string, string, number or boolean"},
+			{"kong.service.request.set_header('a')",
+					"! invalid header value for \"a\": got nil, expected array "
+					"of string, string, number or boolean"},
+			{"kong.service.request.set_headers(1)", "! headers must be a table"},
+			{"kong.service.request.set_header(':authority', 'x')",
+					"nil, cannot set :authority pseudo-header on non-grpc "
+					"requests"},
+			{"kong.service.request.clear_header(1)", "! header name must be a string"},
+	};
+	struct bench *b = *state;
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(b, "access", "", rows);
+	assert_string_equal(bench_text(b->x.upstream.host_header), "h.example");
+	assert_true(b->x.upstream.is_host_header_set);
+}
+
+static void request_bodies_are_replaced_and_encoded(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.request.set_raw_body('new')", ""},
+			{"kong.request.get_raw_body()", "new"},
+			{"kong.request.get_header('content-length')", "3"},
+			{"kong.service.request.set_raw_body(1)", "! body must be a string"},
+			{"kong.service.request.set_body({a = 1, b = {}})", "true"},
+			{"#kong.request.get_raw_body() > 10", "true"},
+			{"kong.service.request.set_body({b = 'x', a = 1}, "
+			 "'application/x-www-form-urlencoded')",
+					"true"},
+			{"kong.request.get_raw_body()", "a=1&b=x"},
+			{"kong.request.get_header('content-type')",
+					"application/x-www-form-urlencoded"},
+			{"kong.service.request.set_body({a = 'x'}, "
+			 "'multipart/form-data; boundary=B')",
+					"true"},
+			{"kong.request.get_body().a", "x"},
+			{"kong.service.request.set_body({a = 'x'}, 'multipart/form-data')", "true"},
+			{"kong.request.get_body().a", "x"},
+			{"kong.service.request.set_body({a = 'x'}, 'text/plain')",
+					"! unsupported content type text/plain"},
+			{"kong.service.request.set_body(1)", "! args must be a table"},
+			{"kong.service.request.set_body({a = print}, 'application/json')",
+					"! args cannot hold a function"},
+	};
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(*state, "access", "", rows);
+}
+
+static void the_service_response_is_told(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.response.get_status()", "202"},
+			{"kong.service.response.get_header('content_type')", "application/json"},
+			{"kong.service.response.get_headers()['Content-Type']", "application/json"},
+			{"kong.service.response.get_header(1)", "! name must be a string"},
+			{"kong.service.response.get_raw_body()",
+					"! service body is only available with buffered proxying "
+					"(see: kong.service.request.enable_buffering function)"},
+			{"kong.response.get_status()", "201"},
+			{"kong.response.get_source()", "service"},
+			{"kong.response.get_header('x-both')", "1"},
+			{"kong.response.set_status(99)",
+					"! code must be a number between 100 and 599"},
+			{"kong.response.set_status('x')", "! code must be a number"},
+			{"kong.response.set_status(204)", ""},
+			{"kong.response.get_status()", "204"},
+			{"kong.response.add_header('X-Both', 2)", ""},
+			{"kong.response.get_headers()['x-both'][2]", "2"},
+			{"kong.response.clear_header('x-both')", ""},
+			{"kong.response.get_header('x-both')", "nil"},
+			{"kong.response.set_headers({a = 'b', ['Transfer-Encoding'] = 'x'})", ""},
+			{"kong.response.get_header('transfer-encoding')", "nil"},
+			{"kong.response.exit(99)", "! code must be a number between 100 and 599"},
+			{"kong.response.exit(200, 1)", "! body must be a nil, string or table"},
+			{"kong.response.exit(200, 'x', 1)", "! headers must be a nil or table"},
+			{"kong.response.error(200)", "! code must be a number between 400 and 599"},
+	};
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(*state, "header_filter", "", rows);
+}
+
+static void an_exit_with_a_table_is_json_and_an_error_is_negotiated(void **state)
+{
+	struct bench *b = *state;
+
+	assert_string_equal(
+			bench_eval(b, "kong.response.exit(201, {a = {1, 2}})"), "{\"a\":[1,2]}");
+	assert_string_equal(bench_text(headers_get_id(&b->x.answer.headers, HEADER_CONTENT_TYPE)),
+			"application/json; charset=utf-8");
+	assert_string_equal(bench_eval(b, "kong.response.error(404, nil, {['X-E'] = 'e'})"),
+			"{\n  \"message\":\"Not found\",\n"
+			"  \"request_id\":\"0123456789abcdef0123456789abcdef\"\n}");
+	assert_string_equal(bench_text(headers_get(&b->x.answer.headers, STR("x-e"))), "e");
+	assert_int_equal(b->x.response.source, RESPONSE_FROM_EXIT);
+	assert_string_equal(bench_eval(b, "kong.response.set_header('X-Set', 's') "
+					  "kong.response.exit(204)"),
+			"");
+	assert_string_equal(bench_text(headers_get(&b->x.answer.headers, STR("x-set"))), "s");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+			BENCH_TEST(the_request_to_the_service_is_rewritten),
+			BENCH_TEST(request_headers_are_set_added_and_removed),
+			BENCH_TEST(request_bodies_are_replaced_and_encoded),
+			BENCH_TEST(the_service_response_is_told),
+			BENCH_TEST(an_exit_with_a_table_is_json_and_an_error_is_negotiated),
+	};
+
+	return cmocka_run_group_tests_name("pdk_service", tests, bench_process, NULL);
+}
