@@ -86,8 +86,11 @@ static json_t *errors_of(const json_t *verdict)
 		const char *field = json_string_value(json_object_get(error, "field"));
 		json_t *text = error_text(error), *before;
 
-		if (field == NULL || (strcmp(field, "schema") != 0 && strcmp(field, "name") != 0))
-			field = "handler";
+		/* a schema with another name than the plugin's is found in the schema */
+		field = field != NULL && (strcmp(field, "schema") == 0 ||
+							 strcmp(field, "name") == 0)
+					? "schema"
+					: "handler";
 		before = json_object_get(fields, field);
 		if (before != NULL) {
 			json_t *both = json_sprintf("%s; %s", json_string_value(before),
