@@ -23,6 +23,7 @@ static struct {
 	bool is_ready;
 	struct vm *volatile running;
 	volatile bool is_armed;
+	volatile uint64_t armed_for_ns; /* monotonic */
 	timer_t timer;
 	size_t hookmask_offset;
 	volatile uint64_t mark_cpu_ns; /* thread CPU clock, when it was last read */
@@ -42,6 +43,7 @@ static void arm(uint64_t at_mono_ns)
 	struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_mono_ns / 1000000000U),
 						  .tv_nsec = (long)(at_mono_ns % 1000000000U)}};
 
+	budget.armed_for_ns = at_mono_ns;
 	budget.is_armed = true;
 	(void)timer_settime(budget.timer, TIMER_ABSTIME, &when, NULL);
 }
@@ -110,35 +112,37 @@ static void stop_again(struct vm *vm)
 	set_kill_hook(vm);
 }
 
+/* Not stopped yet: is it over its budget, and when to look again? */
+static void look_at(struct vm *vm, uint64_t now_ns)
+{
+	uint64_t used_ns = charge(vm, now_ns), left_ns;
+
+	if (now_ns < vm->deadline_ns) {
+		arm(vm->deadline_ns);
+		return;
+	}
+	if (used_ns >= vm->entry_budget_ns) {
+		budget_kill(vm, VM_CPU);
+		return;
+	}
+	left_ns = vm->entry_budget_ns - used_ns;
+	arm(now_ns + (left_ns > RECHECK_MIN_NS ? left_ns : RECHECK_MIN_NS));
+}
+
 static void on_timer(int sig)
 {
 	int saved_errno = errno;
 	struct vm *vm = budget.running;
-	uint64_t now_ns, used_ns;
 
 	(void)sig;
 	budget.is_armed = false;
 	if (vm == NULL) {
 		(void)thread_cpu_ns();
-		errno = saved_errno;
-		return;
-	}
-	now_ns = clock_mono_ns();
-	if (vm->killed != 0) {
+	} else if (vm->killed != 0) {
 		stop_again(vm);
-		arm(now_ns + REPEAT_NS);
-	} else if (now_ns < vm->deadline_ns) {
-		(void)charge(vm, now_ns);
-		arm(vm->deadline_ns);
-	} else {
-		used_ns = charge(vm, now_ns);
-		if (used_ns >= vm->entry_budget_ns) {
-			budget_kill(vm, VM_CPU);
-		} else {
-			uint64_t left_ns = vm->entry_budget_ns - used_ns;
-
-			arm(now_ns + (left_ns > RECHECK_MIN_NS ? left_ns : RECHECK_MIN_NS));
-		}
+		arm(clock_mono_ns() + REPEAT_NS);
+	} else if (vm->entry_budget_ns != 0) {
+		look_at(vm, clock_mono_ns());
 	}
 	errno = saved_errno;
 }
@@ -209,7 +213,8 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 	atomic_signal_fence(memory_order_seq_cst);
 	budget.running = vm;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (budget_ns != 0 && !budget.is_armed)
+	/* A longer budget may have armed it for later. */
+	if (budget_ns != 0 && (!budget.is_armed || vm->deadline_ns < budget.armed_for_ns))
 		arm(vm->deadline_ns);
 }
 

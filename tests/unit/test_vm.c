@@ -49,6 +49,24 @@ static void an_endless_loop_is_stopped(void **state)
 	harness_close(&h);
 }
 
+static void a_short_budget_holds_after_a_long_one_and_after_none(void **state)
+{
+	static const uint32_t before_ms[] = {0, 1000};
+	struct harness h, other;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		harness_open(&h, CPU_MS, MEMORY_MB);
+		assert_result(&h, "return 'arms the timer'", "arms the timer");
+		harness_open(&other, before_ms[i], MEMORY_MB);
+		assert_result(&other, "host_busy(30) return 'long'", "long");
+		assert_int_equal(harness_run(&h, "while true do end"), VM_CPU);
+		assert_true(h.elapsed_ns < 500000000U);
+		harness_close(&other);
+		harness_close(&h);
+	}
+}
+
 /* Expressions that must mean here what they mean in stock Lua. */
 static const char *const same[] = {
 		"('hello world'):find('o w')",
@@ -420,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(a_chunk_runs_and_returns_values),
 			cmocka_unit_test(an_endless_loop_is_stopped),
+			cmocka_unit_test(a_short_budget_holds_after_a_long_one_and_after_none),
 			cmocka_unit_test(the_safe_library_means_what_the_stock_library_means),
 			cmocka_unit_test(a_host_call_waits_through_whatever_lua_is_above_it),
 			cmocka_unit_test(the_budget_is_one_for_all_segments_of_a_run),

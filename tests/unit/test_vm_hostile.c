@@ -158,7 +158,7 @@ static const struct attack {
 	{"lower bomb", STOPPED | OK, "local s = ('X'):rep(4e6) while true do s:lower() end"},
 	{"reverse bomb", STOPPED | OK, "local s = ('X'):rep(4e6) while true do s:reverse() end"},
 	{"plain find of a long needle", CPU, "local s = ('a'):rep(1e6) local n = ('a'):rep(5e5) .. 'b' while true do s:find(n, 1, true) end"},
-	{"compare long strings", CPU | OK, "local a, b = ('a'):rep(4e6), ('a'):rep(4e6 - 1) .. 'b' while true do local x = a < b end"},
+	{"compare long strings", STOPPED | OK, "local a, b = ('a'):rep(4e6), ('a'):rep(4e6 - 1) .. 'b' while true do local x = a < b end"},
 	{"tostring of many objects", STOPPED | FILLS, "local t = {} while true do local o = {} t[#t + 1] = tostring(o) t[#t + 1] = o end"},
 	{"loop below a C frame", CPU, "host_call(function() while true do end end)"},
 	{"caught loop below a C frame", CPU, "host_call(function() pcall(function() while true do end end) while true do end end)"},
@@ -184,6 +184,16 @@ static void check_usable(struct harness *h, const char *after)
 		fail_msg("after '%s': '%s' %s", after, h->result, h->why.text);
 }
 
+/* Instrumented C code is so slow that the second tier may come first. */
+static bool is_expected(const struct attack *a, enum vm_status status)
+{
+#ifdef WITH_ASAN
+	if (status == VM_DISCARDED || status == VM_CPU)
+		return true;
+#endif
+	return (a->outcomes & (1U << status)) != 0;
+}
+
 static void every_attack_ends_as_it_should_and_leaves_a_usable_vm(void **state)
 {
 	struct harness h;
@@ -198,7 +208,7 @@ static void every_attack_ends_as_it_should_and_leaves_a_usable_vm(void **state)
 			print_message("%-40s %-9s %6.1f ms %s\n", attacks[i].name,
 					vm_status_name(status), (double)h.elapsed_ns / 1e6,
 					h.why.text);
-		if ((attacks[i].outcomes & (1U << status)) == 0 || h.elapsed_ns > END_MAX_NS) {
+		if (!is_expected(&attacks[i], status) || h.elapsed_ns > END_MAX_NS) {
 			print_error("%s: %s after %.1f ms: %s\n", attacks[i].name,
 					vm_status_name(status), (double)h.elapsed_ns / 1e6,
 					h.why.text);
