@@ -26,7 +26,7 @@ BAD = {
     "a loop when it loads": ('while true do end\nreturn { PRIORITY = 1, VERSION = "1.0" }', None, "handler", None, ["CPU"]),
     "memory filled when it loads": ('local t = {}\nfor i = 1, 1e9 do t[i] = ("x"):rep(1000) .. i end\nreturn {}', None, "handler", None, []),
     "an unknown type in the schema": (None, 'return { name = "p", fields = { { config = { type = "record", fields = { { a = { type = "strng" } } } } } } }',
-                                      "schema", None, ["strng"]),
+                                      "schema", None, ["fields.config.fields.a.type", "expected one of"]),
     "an empty handler": ("", None, "handler", None, []),
     "a timer": ('ngx.timer.at(0, function() end)\nreturn { PRIORITY = 1, VERSION = "1.0" }', None, "handler", 1, ["timer"]),
     "the file system": ('local f = io.open("/etc/passwd")\nreturn { PRIORITY = 1, VERSION = "1.0" }', None, "handler", 1, ["open"]),
