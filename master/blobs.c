@@ -68,9 +68,12 @@ int blobs_want(struct blobs *b, const uint8_t sha256[32], uint64_t bytes)
 
 bool blobs_request(struct blobs *b, Sluice__Stream__V1__BlobRequest *ret)
 {
-	ProtobufCBinaryData *names = realloc(b->names, (b->n + 1) * sizeof(*names));
+	ProtobufCBinaryData *names;
 
-	if (names == NULL || b->n == 0)
+	if (b->n == 0)
+		return false;
+	names = realloc(b->names, b->n * sizeof(*names));
+	if (names == NULL)
 		return false;
 	b->names = names;
 	for (size_t i = 0; i < b->n; i++)
