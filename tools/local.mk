@@ -11,8 +11,7 @@ tools_libctl_a_SOURCES = \
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 LIBCTL = tools/libctl.a
-CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS) \
-	$(EVENT_LIBS) $(JANSSON_LIBS)
+CTL_LDADD = $(LIBCTL) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(JANSSON_LIBS)
 
 bin_PROGRAMS += tools/sluicectl
 tools_sluicectl_SOURCES = tools/sluicectl.c
