@@ -312,8 +312,13 @@ void chain_body_filter(struct chain *c)
 {
 	if (!phase_begin(c, PHASE_BODY_FILTER))
 		return;
-	for (uint32_t i = 0; i < c->n_order; i++)
-		chain_run(c, c->order[i], PHASE_BODY_FILTER);
+	for (uint32_t i = 0; i < c->n_order; i++) {
+		/* What a plugin replaced the body by has gone out: the rest is not wanted. */
+		if (c->v[c->order[i]].pdk.has_replaced_body)
+			c->x->chunk = STR("");
+		else
+			chain_run(c, c->order[i], PHASE_BODY_FILTER);
+	}
 }
 
 void chain_log(struct chain *c)

@@ -75,3 +75,16 @@ tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
 tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_value
+tests_unit_test_value_SOURCES = tests/unit/test_value.c
+tests_unit_test_value_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_value_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) -lm $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_multipart
+tests_fuzz_fuzz_multipart_SOURCES = tests/fuzz/fuzz_multipart.c
+tests_fuzz_fuzz_multipart_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
+tests_fuzz_fuzz_multipart_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_multipart_LDADD = $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(VM_LIBS) $(JANSSON_LIBS)
+endif

@@ -411,6 +411,23 @@ static void body_filters_see_each_chunk_and_may_hold_them(void **state)
 	assert_string_equal(bench_text(b->x.chunk), "ABCD");
 }
 
+static void chunks_behind_a_replaced_body_are_dropped(void **state)
+{
+	struct bench *b = *state;
+
+	bench_plugin(b, "p", 1, METHOD("body_filter", "kong.response.set_raw_body('new')"));
+	bench_instance(b, "p", "i1", everywhere);
+	bench_commit(b);
+	bench_run(b, "/");
+	b->x.chunk = STR("ab");
+	chain_body_filter(b->chain);
+	assert_string_equal(bench_text(b->x.chunk), "new");
+	assert_true(b->x.chunk_is_last);
+	b->x.chunk = STR("cd");
+	chain_body_filter(b->chain);
+	assert_int_equal(b->x.chunk.n, 0);
+}
+
 static void a_response_phase_asks_for_buffering(void **state)
 {
 	struct bench *b = *state;
@@ -454,6 +471,7 @@ int main(void)
 			BENCH_TEST(configure_gets_the_configs_at_load_and_at_every_switch),
 			BENCH_TEST(header_filter_changes_the_response_and_may_replace_it),
 			BENCH_TEST(body_filters_see_each_chunk_and_may_hold_them),
+			BENCH_TEST(chunks_behind_a_replaced_body_are_dropped),
 			BENCH_TEST(a_response_phase_asks_for_buffering),
 	};
 
