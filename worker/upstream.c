@@ -65,7 +65,7 @@ static void log_failure(const struct req *q, const char *what, int error)
 {
 	char host[300];
 
-	log_warn("upstream failed", "what=%s error=%d host=%s port=%u id=%s", what, error,
+	log_warn("upstream failed", "what=\"%s\" error=%d host=%s port=%u id=%s", what, error,
 			log_quote(host, sizeof(host), q->x.upstream.host), q->x.upstream.port,
 			q->x.request.id);
 }

@@ -8,6 +8,7 @@
 
 #include "worker/assoc.h"
 #include "worker/cidr.h"
+#include "worker/dns.h"
 #include "worker/timer.h"
 
 static unsigned fired;
@@ -145,12 +146,33 @@ static void test_the_cache_stays_bounded(void **state)
 	assert_int_equal(a.refs, 1);
 }
 
+static void test_literal_addresses_need_no_look_up(void **state)
+{
+	struct peer v4, v6, same;
+	char text[INET6_ADDRSTRLEN];
+
+	(void)state;
+	assert_true(peer_parse(STR("10.1.2.3"), &v4));
+	assert_true(peer_parse(STR("[2001:db8::1]"), &v6));
+	assert_true(peer_parse(STR("2001:db8::1"), &same));
+	assert_true(peer_eq(&v6, &same));
+	peer_set_port(&v6, 8080);
+	assert_false(peer_eq(&v6, &same));
+	assert_int_equal(peer_port(&v6), 8080);
+	assert_int_equal(peer_text(&v4, text, sizeof(text)), 8);
+	assert_string_equal(text, "10.1.2.3");
+	assert_false(peer_parse(STR("10.1.2"), &v4));
+	assert_false(peer_parse(STR("example.com"), &v4));
+	assert_false(peer_parse(STR(""), &v4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(test_a_timer_fires_once_and_not_early),
 			cmocka_unit_test(test_a_timer_can_move_both_ways_and_far),
 			cmocka_unit_test(test_blocks_hold_their_addresses),
+			cmocka_unit_test(test_literal_addresses_need_no_look_up),
 			cmocka_unit_test(test_the_cache_forgets_older_generations),
 			cmocka_unit_test(test_the_cache_stays_bounded),
 	};
