@@ -39,6 +39,38 @@ void declarative_error(struct declarative *d, const struct declarative_entity *e
 	json_array_append_new(d->errors, error);
 }
 
+struct placed {
+	json_t *error;
+	int line;
+	size_t at;
+};
+
+static int placed_order(const void *a, const void *b)
+{
+	const struct placed *x = a, *y = b;
+
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+void declarative_sort_errors(struct declarative *d)
+{
+	size_t n = json_array_size(d->errors), i;
+	struct placed *list = arena_alloc(d->arena, (n + 1) * sizeof(*list));
+	json_t *error;
+
+	if (list == NULL)
+		return; /* unsorted is still complete */
+	json_array_foreach (d->errors, i, error)
+		list[i] = (struct placed){json_incref(error),
+				(int)json_integer_value(json_object_get(error, "line")), i};
+	qsort(list, n, sizeof(*list), placed_order);
+	json_array_clear(d->errors);
+	for (i = 0; i < n; i++)
+		json_array_append_new(d->errors, list[i].error);
+}
+
 struct each {
 	struct declarative *d;
 	const struct declarative_entity *entity;

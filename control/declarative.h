@@ -41,5 +41,7 @@ void declarative_error(struct declarative *d, const struct declarative_entity *e
 /* One error for each message of a schema error object. */
 void declarative_errors_of(struct declarative *d, const struct declarative_entity *entity,
 		const json_t *errors);
+/* By line, as a person reads the file. */
+void declarative_sort_errors(struct declarative *d);
 /* RFC 9562 version 5 over the configuration's namespace. */
 void declarative_id(const char *entity, const char *key, char ret[37]);

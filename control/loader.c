@@ -114,6 +114,7 @@ static void finished(void *arg, int r, struct op *op)
 	if (r == 0) {
 		job->done(job->arg, 201, job->entities);
 	} else if (r == OP_E_REFUSED && json_array_size(job->d.errors) != 0) {
+		declarative_sort_errors(&job->d);
 		body = loader_error_body(&job->d, job->name, job->is_flatten);
 		job->done(job->arg, 400, body);
 	} else {
