@@ -19,7 +19,7 @@ BAD = {
                          '{ a = { type = "string", custom_validator = function() return true end } } } } } } }', "schema", None,
                          ["custom_validator", "handler"]),
     "bytecode": ("\x1bLJ\x02\x00", None, "handler", None, ["bytecode"]),
-    "a schema with another name": (None, SCHEMA.replace('"p"', '"q"'), "name", None, ["schema.lua:1", "'q'", "'p'"]),
+    "a schema with another name": (None, SCHEMA.replace('"p"', '"q"'), "schema", None, ["schema.lua:1", "'q'", "'p'"]),
     "response beside body_filter": ('return { PRIORITY = 1, VERSION = "1.0", response = function() end, body_filter = function() end }',
                                     None, "handler", None, ["response", "body_filter"]),
     "an error when it loads": ('local x = nil\nlocal y = x.field\nreturn { PRIORITY = 1, VERSION = "1.0" }', None, "handler", 2, ["x"]),
