@@ -112,15 +112,13 @@ static bool order_add(struct chain *c, uint32_t slot)
 	return true;
 }
 
-/* The condition of an instance: 1 run it, 0 skip it, -1 it failed (logged). */
-static int condition_holds(struct chain *c, const struct engine_instance *i)
+/* 1 run it, 0 skip it, -1 it failed (logged). */
+static int condition_decide(struct chain *c, const struct engine_instance *i)
 {
 	struct why why = i->why;
 	char text[1200];
 	int r = -1;
 
-	if (i->condition == NULL && !i->is_condition_bad)
-		return 1;
 	if (!i->is_condition_bad)
 		r = condition_eval(i->condition, c->x, &why);
 	if (r >= 0) {
@@ -133,6 +131,12 @@ static int condition_holds(struct chain *c, const struct engine_instance *i)
 			i->version->name, i->id, why.text);
 	log_err(text, "plugin=%s request_id=%s", i->version->name, c->x->request.id);
 	return -1;
+}
+
+/* Most instances have none: no reason is made room for. */
+static int condition_holds(struct chain *c, const struct engine_instance *i)
+{
+	return i->condition == NULL && !i->is_condition_bad ? 1 : condition_decide(c, i);
 }
 
 /* The slot of a plan entry that applies to this request and takes part in it; -1 = it does

@@ -9,6 +9,14 @@
 /* Phases whose failure is the client's answer. */
 #define ANSWERING (PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | PHASE_BIT(PHASE_RESPONSE))
 
+/* A run seldom fails: its kilobyte of reason is not cleared, only made empty. */
+static void why_empty(struct why *why)
+{
+	why->file[0] = '\0';
+	why->line = 0;
+	why->text[0] = '\0';
+}
+
 static void log_failure(struct chain *c, const struct chain_slot *s, const char *limit,
 		const struct why *why)
 {
@@ -140,7 +148,7 @@ bool chain_run_prepare(struct chain *c, uint32_t slot)
 enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 {
 	struct chain_slot *s = &c->v[slot];
-	struct why why = WHY_NONE;
+	struct why why;
 	struct engine_box *b;
 	struct vm_run *run;
 	lua_State *L;
@@ -163,6 +171,7 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	set_host(c, s, b);
 	b->host.log_lines = 0;
 	s->version->totals.runs++;
+	why_empty(&why);
 	status = vm_start(run, 2, &why);
 	return settle(c, slot, b, run, status, &why);
 }
@@ -172,7 +181,7 @@ enum chain_outcome chain_run_on(struct chain *c)
 	struct engine_box *b = c->parked_box;
 	struct vm_run *run = c->parked;
 	struct chain_slot *s = &c->v[c->parked_slot];
-	struct why why = WHY_NONE;
+	struct why why;
 	enum chain_outcome outcome;
 	enum vm_status status;
 	int n;
@@ -186,6 +195,7 @@ enum chain_outcome chain_run_on(struct chain *c)
 	}
 	set_host(c, s, b);
 	n = c->pending.finish(vm_run_state(run), c->x, &c->pending);
+	why_empty(&why);
 	status = vm_resume(run, n, &why);
 	outcome = settle(c, c->parked_slot, b, run, status, &why);
 	engine_box_unref(b);
