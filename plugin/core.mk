@@ -12,7 +12,8 @@ plugin_libplugin_a_SOURCES = \
 	plugin/phase.c plugin/phase.h \
 	plugin/schema.c plugin/schema.h plugin/schema_part.h plugin/schema_table.h \
 	plugin/schema_coerce.c plugin/schema_entity_check.c plugin/schema_fill.c \
-	plugin/schema_json.c plugin/schema_json.h \
+	plugin/schema_json.c plugin/schema_json.h plugin/schema_json_meta.c \
+	plugin/schema_json_table.h \
 	plugin/schema_meta.c plugin/schema_meta_check.c plugin/schema_prepare.c \
 	plugin/schema_shorthand.c plugin/schema_text.c plugin/schema_validator.c \
 	plugin/schema_value.c \
@@ -46,6 +47,11 @@ tests_unit_test_schema_update_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) 
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case.h
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_schema_json
+tests_unit_test_schema_json_SOURCES = tests/unit/test_schema_json.c tests/unit/schema_case.h
+tests_unit_test_schema_json_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_schema_json_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_condition
 tests_unit_test_condition_SOURCES = tests/unit/test_condition.c

@@ -16,7 +16,7 @@
 #define INTEGER_MAX_IN_REAL 9007199254740992.0
 
 /* Keeps the first of equal members; order stays. */
-static json_t *dedup(json_t *list)
+json_t *schema_dedup(const json_t *list)
 {
 	sl_auto_json *seen = json_object();
 	json_t *out = json_array();
@@ -32,20 +32,19 @@ static json_t *dedup(json_t *list)
 		json_object_set_new(seen, key, json_true());
 		json_array_append(out, member);
 	}
-	json_decref(list);
 	return out;
 }
 
 static json_t *fill_list(const json_t *def, const json_t *list)
 {
 	const json_t *elements = json_object_get(def, "elements");
-	json_t *out = json_array();
+	sl_auto_json *out = json_array();
 	json_t *member;
 	size_t i;
 
 	json_array_foreach (list, i, member)
 		json_array_append_new(out, schema_fill_field(elements, member));
-	return schema_def_type(def) == SCHEMA_SET ? dedup(out) : out;
+	return schema_def_type(def) == SCHEMA_SET ? schema_dedup(out) : json_incref(out);
 }
 
 static json_t *fill_map(const json_t *def, const json_t *map)

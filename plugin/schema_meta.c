@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "plugin/pattern.h"
+#include "plugin/schema_json.h"
 #include "plugin/schema_table.h"
 #include "plugin/typedefs.h"
 
@@ -165,6 +166,12 @@ static json_t *kind_TYPEDEF(const json_t *arg, unsigned int depth)
 		return schema_message("schema typedef error: definition %s does not exist", name);
 	json_decref(def);
 	return NULL;
+}
+
+static json_t *kind_JSON_SCHEMA(const json_t *arg, unsigned int depth)
+{
+	(void)depth;
+	return schema_json_meta(arg);
 }
 
 static json_t *kind_FIELD(const json_t *arg, unsigned int depth)

@@ -72,6 +72,8 @@ bool schema_has_reference(const json_t *def, const json_t *value);
 
 /* schema_validator.c: the attributes of def in their order; the first failure is msg. */
 bool schema_run_validators(const json_t *def, const json_t *value, struct buf *msg);
+/* Equal as Lua sees it: 1 and 1.0 are one number, at any depth. */
+bool schema_is_equal(const json_t *a, const json_t *b);
 /* As tostring() of the reference would print it. */
 void schema_print_value(struct buf *out, const json_t *value);
 
@@ -82,6 +84,9 @@ void schema_run_entity_checks(const json_t *record_def, const json_t *record, co
 /* schema_fill.c: new reference; NULL = absent (or memory is out). */
 json_t *schema_fill_record(const json_t *def, const json_t *input);
 json_t *schema_fill_field(const json_t *def, const json_t *value);
+
+/* A list without its repeated members, in its order: new reference. */
+json_t *schema_dedup(const json_t *list);
 
 /* schema_coerce.c: new reference. */
 json_t *schema_coerce_record(const json_t *def, const json_t *input);

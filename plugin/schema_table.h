@@ -67,7 +67,7 @@
 	X(fields,             FIELDS,      SCHEMA_RECORD) \
 	X(entity_checks,      CHECKS,      SCHEMA_RECORD) \
 	X(shorthand_fields,   SHORTHANDS,  SCHEMA_RECORD) \
-	X(json_schema,        OBJECT,      SCHEMA_JSON)
+	X(json_schema,        JSON_SCHEMA, SCHEMA_JSON)
 
 /* X(name, type, attribute it cannot be without, message when a value is something else) */
 #define SCHEMA_TYPE_TABLE(X) \

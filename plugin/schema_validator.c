@@ -61,12 +61,37 @@ static bool fail_with(struct buf *msg, const char *text, const json_t *value)
 	return false;
 }
 
-/* 1 and 1.0 are the same number here, as they are in Lua. */
-static bool is_equal(const json_t *a, const json_t *b)
+static bool are_members_equal(const json_t *a, const json_t *b)
 {
+	const char *name;
+	json_t *member;
+	size_t i;
+
+	json_array_foreach (a, i, member) {
+		if (!schema_is_equal(member, json_array_get(b, i)))
+			return false;
+	}
+	json_object_foreach (schema_each(a), name, member) {
+		if (!schema_is_equal(member, json_object_get(b, name)))
+			return false;
+	}
+	return true;
+}
+
+bool schema_is_equal(const json_t *a, const json_t *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	if (json_is_integer(a) && json_is_integer(b))
+		return json_integer_value(a) == json_integer_value(b);
 	if (json_is_number(a) && json_is_number(b))
 		return json_number_value(a) >= json_number_value(b) &&
 		       json_number_value(a) <= json_number_value(b);
+	if (json_typeof(a) != json_typeof(b) || json_array_size(a) != json_array_size(b) ||
+			json_object_size(a) != json_object_size(b))
+		return false;
+	if (json_is_array(a) || json_is_object(a))
+		return are_members_equal(a, b);
 	return json_equal(a, b) != 0;
 }
 
@@ -76,7 +101,7 @@ static bool is_in(const json_t *list, const json_t *value)
 	size_t i;
 
 	json_array_foreach (list, i, item) {
-		if (is_equal(item, value))
+		if (schema_is_equal(item, value))
 			return true;
 	}
 	return false;
@@ -103,12 +128,12 @@ static bool matches(const json_t *pattern, const json_t *value, bool on_error)
 
 static bool validate_eq(const json_t *arg, const json_t *value, struct buf *msg)
 {
-	return is_equal(arg, value) || fail_with(msg, "value must be ", arg);
+	return schema_is_equal(arg, value) || fail_with(msg, "value must be ", arg);
 }
 
 static bool validate_ne(const json_t *arg, const json_t *value, struct buf *msg)
 {
-	return !is_equal(arg, value) || fail_with(msg, "value must not be ", value);
+	return !schema_is_equal(arg, value) || fail_with(msg, "value must not be ", value);
 }
 
 static bool validate_not_one_of(const json_t *arg, const json_t *value, struct buf *msg)
