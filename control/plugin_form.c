@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control/entity.h"
+#include "plugin/typedefs.h"
 
 static json_t *field_of(const json_t *form, const char *name)
 {
@@ -30,17 +31,43 @@ static void replace_field(json_t *form, const char *name, json_t *def)
 	}
 }
 
+/* A field may be declared by a typedef alone: its type is the typedef's.  New reference. */
+static json_t *expanded(json_t *def)
+{
+	const char *name = json_string_value(json_object_get(def, "typedef"));
+	json_t *base = name != NULL && json_object_get(def, "type") == NULL
+				       ? typedef_definition(name)
+				       : NULL;
+
+	if (base == NULL)
+		return json_incref(def);
+	json_object_update(base, def);
+	if (!typedef_has_check(name))
+		json_object_del(base, "typedef");
+	return base;
+}
+
+/* "consumer_group = typedefs.no_consumer_group": what does not exist is always null. */
+static bool is_always_null(const json_t *def)
+{
+	return json_is_null(json_object_get(def, "eq"));
+}
+
 /* NULL, or what is wrong with this one. */
 static const char *specialize(json_t *merged, const char *name, json_t *def)
 {
 	json_t *before = field_of(merged, name);
+	json_t *whole = expanded(def);
+	const char *wrong = NULL;
 
 	if (before == NULL)
-		return "cannot create a new field";
-	if (!json_equal(json_object_get(before, "type"), json_object_get(def, "type")))
-		return "cannot change type in a specialized field";
-	replace_field(merged, name, def);
-	return NULL;
+		wrong = is_always_null(whole) ? NULL : "cannot create a new field";
+	else if (!json_equal(json_object_get(before, "type"), json_object_get(whole, "type")))
+		wrong = "cannot change type in a specialized field";
+	else
+		replace_field(merged, name, whole);
+	json_decref(whole);
+	return wrong;
 }
 
 static json_t *specialize_all(json_t *merged, const json_t *form)

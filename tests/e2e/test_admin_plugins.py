@@ -130,3 +130,27 @@ def test_many_writers_at_once_leave_one_whole_state(control):
     for p in control("GET", "/custom-plugins").json()["data"]:
         number = p["handler"].rsplit(" ", 1)[1].strip()
         assert f"f{number} " in p["schema"]
+
+
+def test_a_schema_narrows_fields_of_the_entity_by_typedefs(control):
+    source = """local typedefs = require "kong.db.schema.typedefs"
+return { name = "p", fields = {
+  { protocols = typedefs.protocols_http },
+  { consumer = typedefs.no_consumer },
+  { consumer_group = typedefs.no_consumer_group },
+  { config = { type = "record", fields = {} } },
+} }"""
+    control.make("/custom-plugins", {"name": "p", "schema": source, "handler": HANDLER})
+    consumer = control.make("/consumers", {"username": "u"})
+    error = control.refused("POST", "/plugins", {"name": "p", "consumer": {"id": consumer["id"]}})
+    assert error["fields"] == {"consumer": "value must be null"}
+    error = control.refused("POST", "/plugins", {"name": "p", "protocols": ["tcp"]})
+    assert error["fields"] == {"protocols": ["expected one of: grpc, grpcs, http, https"]}
+    assert control.make("/plugins", {"name": "p"})["protocols"] == ["grpc", "grpcs", "http", "https"]
+
+
+def test_a_schema_cannot_add_fields_to_the_entity(control):
+    source = 'return { name = "p", fields = { { wat = { type = "string" } }, { consumer = { type = "string" } } } }'
+    error = control.refused("POST", "/custom-plugins", {"name": "p", "schema": source, "handler": HANDLER})
+    assert "wat: cannot create a new field" in error["message"]
+    assert "consumer: cannot change type in a specialized field" in error["message"]
