@@ -48,17 +48,26 @@ static void arm(uint64_t at_mono_ns)
 	(void)timer_settime(budget.timer, TIMER_ABSTIME, &when, NULL);
 }
 
+/* The first line of Lua that the kill reached: what took so long is there or just before. */
+static void note_place(struct vm *vm, lua_State *L, lua_Debug *ar)
+{
+	if (vm->killed_line > 0 || lua_getinfo(L, "Sl", ar) == 0 || ar->currentline <= 0)
+		return;
+	vm->killed_line = ar->currentline;
+	snprintf(vm->killed_file, sizeof(vm->killed_file), "%s", ar->short_src);
+}
+
 /* Called at the next instruction, call or return after a kill, in whatever coroutine runs. */
 static void kill_hook(lua_State *L, lua_Debug *ar)
 {
 	void *ud;
 	struct vm *vm;
 
-	(void)ar;
 	(void)lua_getallocf(L, &ud);
 	vm = ud;
 	if (vm->killed == 0)
 		return;
+	note_place(vm, L, ar);
 	vm->host_depth = 0; /* Lua runs: no host section is open (one may have left by error) */
 	if (lua_isyieldable(L)) {
 		(void)lua_yield(L, 0);
@@ -205,6 +214,7 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 {
 	sl_assert(budget.running == NULL);
 	vm->killed = 0;
+	vm->killed_line = 0;
 	vm->host_depth = 0;
 	vm->is_charged = false;
 	vm->entry_budget_ns = budget_ns;

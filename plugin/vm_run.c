@@ -126,13 +126,15 @@ static enum vm_status discarded(struct vm *vm, struct why *why)
 static enum vm_status killed(struct vm_run *run, struct why *why)
 {
 	struct vm *vm = run->vm;
+	const char *file = vm->killed_line > 0 ? vm->killed_file : NULL;
 
 	run->state = RUN_BROKEN;
 	vm->trips++;
 	if (vm->killed == VM_CPU)
-		why_set(why, NULL, 0, "used more than its %u ms of CPU time", vm->limits.cpu_ms);
+		why_set(why, file, vm->killed_line, "used more than its %u ms of CPU time",
+				vm->limits.cpu_ms);
 	else
-		why_set(why, NULL, 0, "used more than its %u MB of memory",
+		why_set(why, file, vm->killed_line, "used more than its %u MB of memory",
 				(unsigned)(vm->memory_soft_bytes >> 20));
 	return (enum vm_status)vm->killed;
 }
