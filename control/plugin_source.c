@@ -54,8 +54,8 @@ static json_t *make_request(const struct op *op, const json_t *entity)
 {
 	const struct conf *c = op->model->conf;
 
-	return json_pack("{s:O, s:O, s:O, s:s, s:{s:I, s:I, s:I}, s:[], s:b}", "name",
-			json_object_get(entity, "name"), "schema",
+	return json_pack("{s:O, s:s, s:O, s:O, s:s, s:{s:I, s:I, s:I}, s:[], s:b}", "name",
+			json_object_get(entity, "name"), "user", c->worker_user, "schema",
 			json_object_get(entity, "schema"), "handler",
 			json_object_get(entity, "handler"), "untrusted_lua", c->untrusted_lua,
 			"limits", "cpu_ms", (json_int_t)c->plugin_limits_cpu_ms, "memory_mb",

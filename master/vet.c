@@ -113,10 +113,10 @@ static json_t *make_request(const struct vet *v, const struct vet_question *q)
 {
 	const struct conf *c = v->conf;
 
-	return json_pack("{s:s, s:o, s:o, s:s, s:{s:i, s:i, s:i}, s:o, s:b}", "name", q->name,
-			"schema", json_stringn(q->schema.p, q->schema.n), "handler",
-			json_stringn(q->handler.p, q->handler.n), "untrusted_lua", c->untrusted_lua,
-			"limits", "cpu_ms",
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:{s:i, s:i, s:i}, s:o, s:b}", "name", q->name,
+			"user", c->worker_user, "schema", json_stringn(q->schema.p, q->schema.n),
+			"handler", json_stringn(q->handler.p, q->handler.n), "untrusted_lua",
+			c->untrusted_lua, "limits", "cpu_ms",
 			(int)(q->cpu_ms != 0 ? q->cpu_ms : c->plugin_limits_cpu_ms), "memory_mb",
 			(int)(q->memory_mb != 0 ? q->memory_mb : c->plugin_limits_memory_mb),
 			"source_kb", (int)c->plugin_limits_source_kb, "configs", q->configs,

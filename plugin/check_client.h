@@ -5,12 +5,15 @@
  *
  * Wire, both ways one JSON object over the child's stdin/stdout:
  *
- *	→ {"name":s, "schema":s|null, "handler":s|null, "untrusted_lua":"strict"|"lax",
+ *	→ {"name":s, "user":s?, "schema":s|null, "handler":s|null, "untrusted_lua":"strict"|"lax",
  *	   "limits":{"cpu_ms":n,"memory_mb":n,"source_kb":n}, "configs":[{"id":s,"config":{…}}],
  *	   "want_bytecode":bool}
+ *	   user: whom the child becomes when it starts as root ("nobody" when absent)
  *	← {"ok":bool,
  *	   "errors":[{"field":"handler"|"schema"|"name"|"config","file":"handler.lua","line":n,
  *	              "message":s,"config_id":s?}],
+ *	   "warnings":[{…as in errors…}],   (worth a word, no reason to refuse: a VERSION that
+ *	              is missing, a method of a phase that never runs here, …)
  *	   "priority":n, "version":s, "phases":["access",…], "schema":{JSON form},
  *	   "handler_bytecode":base64?, "library":s}
  */

@@ -71,10 +71,28 @@ static json_t *refuse_function(struct convert *v, int idx)
 	return NULL;
 }
 
+/* The bounds of a range may be infinite: as the largest number, which no value exceeds.
+ * Anywhere else it would become a value, and JSON has none. */
+static bool is_bound(struct convert *v)
+{
+	static const char *const bounds[] = {"between", "gt", "minimum", "maximum"};
+	const char *path = path_of(v);
+	const char *dot = strrchr(path, '.');
+
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		if (strcmp(dot != NULL ? dot + 1 : path, bounds[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static json_t *convert_number(struct convert *v, double number)
 {
 	if (isnan(number))
 		return refuse(v, "not a number (nan)");
+	if (isinf(number) && !is_bound(v))
+		return refuse(v,
+				"an infinite number (math.huge) can only be a bound (between, gt)");
 	if (isinf(number))
 		return json_real(number > 0 ? DBL_MAX : -DBL_MAX);
 	if (floor(number) == number && fabs(number) <= INTEGER_MAX_IN_NUMBER)

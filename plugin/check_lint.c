@@ -120,7 +120,7 @@ static int lint_plugin(int n_paths, char **paths, bool is_json)
 		if (!take_file(&c, paths[i], &texts[i]))
 			return EXIT_CANNOT;
 	}
-	if (vm_process_init(&why) < 0 || check_enter_jail(c.limits.memory_mb, &why) < 0) {
+	if (vm_process_init(&why) < 0 || check_enter_jail(&c, &why) < 0) {
 		fprintf(stderr, "sluice-check: %s\n", why.text);
 		return EXIT_CANNOT;
 	}

@@ -30,12 +30,12 @@ static const char usage[] =
 		"plugins\n"
 		"Exit status of --lint: 0 = good, 1 = errors found, 2 = could not look.\n";
 
-int check_enter_jail(uint32_t memory_mb, struct why *why)
+int check_enter_jail(const struct check *c, struct why *why)
 {
-	const struct jail_conf conf = {.user = "nobody",
+	const struct jail_conf conf = {.user = c->user,
 			.is_short_lived = true,
 			.limits = {.cpu_s = CPU_SECONDS_MAX,
-					.memory_mb = ADDRESS_SPACE_MB + 2 * memory_mb,
+					.memory_mb = ADDRESS_SPACE_MB + 2 * c->limits.memory_mb,
 					.n_files = 8}};
 	struct jail_state state;
 
@@ -92,7 +92,7 @@ static int run_question(const json_t *request, struct why *why)
 
 	check_init(&c);
 	if (check_read_request(&c, request)) {
-		r = check_enter_jail(c.limits.memory_mb, why);
+		r = check_enter_jail(&c, why);
 		if (r == 0)
 			check_run_all(&c);
 	}

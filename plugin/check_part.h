@@ -29,6 +29,7 @@ struct check_source {
 
 struct check {
 	const char *name; /* NULL: whatever the schema says (--lint) */
+	const char *user; /* the child becomes this user when it is started as root */
 	enum vm_level level;
 	struct vm_limits limits;
 	size_t source_max;
@@ -83,4 +84,4 @@ void check_configs_run(struct check *c);
 /* check_lint.c: paths of sources; the exit status. */
 int check_lint(int n_paths, char **paths, bool is_json);
 /* check_main.c: jails this process for good; 0 or -errno with why. */
-int check_enter_jail(uint32_t memory_mb, struct why *why);
+int check_enter_jail(const struct check *c, struct why *why);

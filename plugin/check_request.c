@@ -18,7 +18,8 @@ static const struct check_source name_source = {.field = "name", .file = "schema
 
 void check_init(struct check *c)
 {
-	*c = (struct check){.limits = {.cpu_ms = CPU_MS_DEFAULT, .memory_mb = MEMORY_MB_DEFAULT},
+	*c = (struct check){.user = "nobody",
+			.limits = {.cpu_ms = CPU_MS_DEFAULT, .memory_mb = MEMORY_MB_DEFAULT},
 			.source_max = (size_t)SOURCE_KB_DEFAULT << 10,
 			.handler = {.field = "handler", .file = "handler.lua"},
 			.schema = {.field = "schema", .file = "schema.lua"},
@@ -73,6 +74,8 @@ bool check_read_request(struct check *c, const json_t *request)
 	c->name = json_string_value(json_object_get(request, "name"));
 	if (c->name == NULL)
 		check_add_error(c, &name_source, 1, "expected a string: the name of the plugin");
+	if (json_is_string(json_object_get(request, "user")))
+		c->user = json_string_value(json_object_get(request, "user"));
 	c->level = level != NULL && strcmp(level, "lax") == 0 ? VM_LAX : VM_STRICT;
 	c->limits.cpu_ms = limit_of(limits, "cpu_ms", c->limits.cpu_ms, CPU_MS_MAX);
 	c->limits.memory_mb = limit_of(limits, "memory_mb", c->limits.memory_mb, MEMORY_MB_MAX);

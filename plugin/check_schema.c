@@ -23,8 +23,9 @@ static const char *limit_text(enum vm_status status)
 	return "it was stopped while it loads: over its limits of CPU time or memory";
 }
 
+/* held_mb: the most memory it had, since what runs out first need not be what it wanted most. */
 static bool finish_chunk(struct check *c, const struct check_source *source, struct vm_run *run,
-		enum vm_status status, const struct why *why)
+		enum vm_status status, unsigned int held_mb, const struct why *why)
 {
 	lua_State *L;
 
@@ -33,8 +34,9 @@ static bool finish_chunk(struct check *c, const struct check_source *source, str
 		return false;
 	}
 	if (status != VM_OK) {
-		check_add_error(c, source, why->line, "%s (cpu_ms %u, memory_mb %u)",
-				limit_text(status), c->limits.cpu_ms, c->limits.memory_mb);
+		check_add_error(c, source, why->line,
+				"%s (the limits are cpu_ms %u and memory_mb %u; it held %u MB)",
+				limit_text(status), c->limits.cpu_ms, c->limits.memory_mb, held_mb);
 		return false;
 	}
 	L = vm_run_state(run);
@@ -54,6 +56,7 @@ bool check_main_chunk(struct check *c, const struct check_source *source, vm_ope
 {
 	struct why why = WHY_NONE;
 	struct str bytecode = {source->bytecode, source->bytecode_n};
+	enum vm_status status;
 	int r = vm_new(ret_vm, c->name != NULL ? c->name : "plugin", c->level, &c->limits, open,
 			user);
 
@@ -67,7 +70,9 @@ bool check_main_chunk(struct check *c, const struct check_source *source, vm_ope
 		return false;
 	}
 	lua_xmove(vm_main(*ret_vm), vm_run_state(*ret_run), 1);
-	return finish_chunk(c, source, *ret_run, vm_start(*ret_run, 0, &why), &why);
+	status = vm_start(*ret_run, 0, &why);
+	return finish_chunk(c, source, *ret_run, status,
+			(unsigned int)(vm_memory_peak_bytes(*ret_vm) >> 20), &why);
 }
 
 static void add_schema_error(void *arg, const char *path, const char *message)

@@ -6,8 +6,9 @@
 #include "plugin/schema_part.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <float.h>
+#include <math.h>
 #include <pcre2.h>
-
 #include <string.h>
 
 #include "base/hex.h"
@@ -35,6 +36,17 @@ static void print_list(struct buf *out, const json_t *list)
 	}
 }
 
+/* The largest number stands for math.huge, which JSON has not. */
+static void print_real(struct buf *out, double number, bool is_whole)
+{
+	if (fabs(number) >= DBL_MAX)
+		buf_printf(out, number > 0 ? "inf" : "-inf");
+	else if (is_whole)
+		buf_printf(out, "%.0f", number);
+	else
+		buf_printf(out, "%.14g", number);
+}
+
 void schema_print_value(struct buf *out, const json_t *value)
 {
 	if (json_is_string(value))
@@ -42,7 +54,7 @@ void schema_print_value(struct buf *out, const json_t *value)
 	else if (json_is_integer(value))
 		buf_printf(out, "%lld", (long long)json_integer_value(value));
 	else if (json_is_real(value))
-		buf_printf(out, "%.14g", json_real_value(value));
+		print_real(out, json_real_value(value), false);
 	else if (json_is_array(value))
 		print_list(out, value);
 	else if (json_is_object(value))
@@ -193,7 +205,10 @@ static bool validate_between(const json_t *arg, const json_t *value, struct buf 
 	if (number >= low && number <= high)
 		return true;
 	/* The reference prints them by %d, which cuts. */
-	buf_printf(msg, "value should be between %.0f and %.0f", low, high);
+	buf_printf(msg, "value should be between ");
+	print_real(msg, low, true);
+	buf_printf(msg, " and ");
+	print_real(msg, high, true);
 	return false;
 }
 

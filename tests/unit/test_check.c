@@ -24,6 +24,9 @@
 	"return { name = \"my\", fields = { { config = { type = \"record\", fields = {\n" \
 	"  { word = { type = \"string\", required = true } },\n" \
 	"} } } } }\n"
+#define CONFIG(fields) \
+	"return { name = 'my', fields = { { config = { type = 'record', fields = { " fields \
+	" } } } } }"
 #define GOOD_HANDLER \
 	"local H = { PRIORITY = 1000, VERSION = \"0.1\" }\n" \
 	"function H:access(conf) end\n" \
@@ -125,6 +128,11 @@ static void a_bad_handler_is_refused_with_its_line(void **state)
 					"handler", 2, "require 'io' not allowed within sandbox"},
 			{GOOD_SCHEMA, "\x1bLJ\x02", "handler", 1, "bytecode"},
 			{GOOD_SCHEMA, "while true do end", "handler", 1, "CPU time"},
+			{GOOD_SCHEMA,
+					"local n = 0\nlocal function f()\n  while true do n = n + "
+					"1 "
+					"end\nend\nf()",
+					"handler", 3, "cpu_ms 50 and memory_mb 64; it held"},
 			{GOOD_SCHEMA, "local a\n\nlocal b = a.x\nreturn {}", "handler", 3,
 					"attempt to index"},
 			{GOOD_SCHEMA, "return 5", "handler", 1, "must be a table"},
@@ -177,6 +185,10 @@ static void a_bad_schema_is_refused_with_its_line(void **state)
 					"definition nope does not exist"},
 			{"local t = {} while true do t[#t + 1] = {} end", GOOD_HANDLER, "schema", 1,
 					"limit"},
+			{CONFIG("{ a = { type = 'number', default = math.huge } }"), GOOD_HANDLER,
+					"schema", 1,
+					"config.a.default: an infinite number (math.huge) can only "
+					"be a bound"},
 			{"local a = {} for i = 1, 60 do a = {a, a} end return {fields = a}",
 					GOOD_HANDLER, "schema", 1, "200000"},
 	};
@@ -239,6 +251,37 @@ static void typedefs_and_redis_can_be_used_and_instances_are_checked(void **stat
 			"config.port: value should be between 0 and 65535");
 	assert_int_equal(json_integer_value(json_object_get(error, "line")), 5);
 	json_decref(verdict);
+}
+
+static void a_bound_may_be_infinite(void **state)
+{
+	json_t *request = question(
+			CONFIG("{ a = { type = 'number', between = { 1, math.huge } } }"), NULL);
+	json_t *verdict;
+
+	(void)state;
+	json_object_set_new(request, "configs",
+			json_pack("[{s:s,s:{s:f}},{s:s,s:{s:i}}]", "id", "good", "config", "a",
+					1e300, "id", "bad", "config", "a", 0));
+	verdict = ask(request);
+	assert_string_equal(text_at(first_error(verdict), "message"),
+			"config.a: value should be between 1 and inf");
+	assert_int_equal(json_array_size(json_object_get(verdict, "errors")), 1);
+	json_decref(verdict);
+}
+
+static void the_user_of_the_child_is_the_askers_choice(void **state)
+{
+	json_t *request = question(GOOD_SCHEMA, GOOD_HANDLER);
+	struct why why = WHY_NONE;
+
+	(void)state;
+	if (getuid() != 0)
+		skip();
+	json_object_set_new(request, "user", json_string("no such user"));
+	assert_null(check_run(&conf, request, &why));
+	json_object_set_new(request, "user", json_string("daemon"));
+	json_decref(ask(request));
 }
 
 static void a_memory_bomb_is_stopped(void **state)
@@ -384,6 +427,8 @@ int main(void)
 			cmocka_unit_test(a_bad_schema_is_refused_with_its_line),
 			cmocka_unit_test(sources_that_are_no_text_or_too_long_are_refused),
 			cmocka_unit_test(typedefs_and_redis_can_be_used_and_instances_are_checked),
+			cmocka_unit_test(a_bound_may_be_infinite),
+			cmocka_unit_test(the_user_of_the_child_is_the_askers_choice),
 			cmocka_unit_test(a_memory_bomb_is_stopped),
 			cmocka_unit_test(a_program_that_fails_leaves_a_reason_and_nothing_else),
 			cmocka_unit_test(several_questions_run_at_once_and_one_can_be_cancelled),
