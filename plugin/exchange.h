@@ -194,3 +194,6 @@ void exchange_answer_error(struct exchange *x, int status, struct str message);
 const char *status_message(int status);
 /* The HTTP reason phrase, "" when unknown. */
 const char *status_reason(int status);
+
+/* Fills answer unless one is set already: status and no body (a redirect). */
+void exchange_answer_bare(struct exchange *x, int status);

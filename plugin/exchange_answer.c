@@ -213,3 +213,15 @@ void exchange_answer_error(struct exchange *x, int status, struct str message)
 			arena_printf(x->arena, "%zu", answer->body.n));
 	x->response.source = RESPONSE_FROM_ERROR;
 }
+
+void exchange_answer_bare(struct exchange *x, int status)
+{
+	struct answer *answer = &x->answer;
+
+	if (answer->is_set)
+		return;
+	answer->is_set = true;
+	answer->status = status;
+	headers_set_id(&answer->headers, HEADER_CONTENT_LENGTH, STR("0"));
+	x->response.source = RESPONSE_FROM_EXIT;
+}

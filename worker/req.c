@@ -319,7 +319,7 @@ static void answer_https_only(struct req *q, const struct route *r)
 	to = arena_printf(q->arena, "https://%.*s%.*s%s%.*s", STR_ARG(x->host),
 			STR_ARG(x->raw_path), x->raw_query.n != 0 ? "?" : "",
 			STR_ARG(x->raw_query));
-	answer(q, (int)code, NULL);
+	exchange_answer_bare(&q->x, (int)code);
 	if (to.p != NULL)
 		headers_set_id(&q->x.answer.headers, HEADER_LOCATION, to);
 }

@@ -173,7 +173,7 @@ static void search_run(struct search *s, struct route_match *m, bool *ret_cachea
 	const struct exchange_request *q = &s->x->request;
 
 	*ret_cacheable = true;
-	route_index_find(s->t->view, q->host, q->host_port, q->path, add_candidate, s);
+	route_index_find(s->t->view, q->host, q->server.port, q->path, add_candidate, s);
 	if (s->n > 1)
 		qsort(s->v, s->n, sizeof(*s->v), by_priority);
 	for (size_t i = 0; i < s->n; i++) {
@@ -194,13 +194,13 @@ static void search_run(struct search *s, struct route_match *m, bool *ret_cachea
 /* method NUL host port NUL path; n == 0 when it is too long to be remembered. */
 static struct str match_key(const struct exchange_request *q, char buf[ASSOC_KEY_MAX])
 {
-	size_t n = q->method.n + q->host.n + q->path.n + 2 + sizeof(q->host_port);
+	size_t n = q->method.n + q->host.n + q->path.n + 2 + sizeof(q->server.port);
 	char *p = buf;
 
 	if (n > ASSOC_KEY_MAX)
 		return STR_NONE;
-	memcpy(p, &q->host_port, sizeof(q->host_port));
-	p += sizeof(q->host_port);
+	memcpy(p, &q->server.port, sizeof(q->server.port));
+	p += sizeof(q->server.port);
 	memcpy(p, q->method.p, q->method.n);
 	p += q->method.n;
 	*p++ = '\0';
