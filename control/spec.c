@@ -96,6 +96,8 @@ static int service_make(struct arena *a, const json_t *e, struct str json, struc
 	m.write_timeout_ms = number(e, "write_timeout");
 	m.read_timeout_ms = number(e, "read_timeout");
 	m.tls_verify = !json_is_boolean(verify) ? 0 : json_is_true(verify) ? 2 : 1;
+	if (json_is_integer(json_object_get(e, "tls_verify_depth")))
+		m.tls_verify_depth = number(e, "tls_verify_depth") + 1;
 	m.json = bytes(json.p, json.n);
 	return pack(&m.base, ret);
 }

@@ -67,8 +67,14 @@ static bool rule_listen(
 	struct why why = WHY_NONE;
 
 	(void)rule;
-	if (conf_parse_address(value, &address, &why) == 0)
-		return true;
+	if (conf_parse_address(value, &address, &why) == 0) {
+		if (!address.is_tls)
+			return true;
+		why_set(&why, NULL, 0,
+				"\"%.*s\": listeners do not serve TLS in this version; "
+				"drop \"ssl\" and end TLS in front of the node",
+				(int)(value.n < 80 ? value.n : 80), value.p);
+	}
 	conf_problem_set(problem, "%.600s", why.text);
 	return false;
 }

@@ -51,6 +51,7 @@
 	X(upstream_keepalive_pool_size, UINT, "512", RANGE(0, 1000000), "Idle connections kept per worker to all services.") \
 	X(upstream_keepalive_max_requests, UINT, "10000", RANGE(0, 4294967295), "Requests on one pooled connection.") \
 	X(upstream_keepalive_idle_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long an idle pooled connection is kept.") \
+	X(lua_ssl_trusted_certificate, LIST, "system", ANY, "CA certificates (PEM files) that services with tls_verify must descend from; system = the distribution's.") \
 	X(dns_resolver, LIST, "", SERVERS, "Name servers; empty: /etc/resolv.conf.") \
 	X(dns_hostsfile, STRING, "/etc/hosts", PATH, "Hosts file read at start.") \
 	X(dns_timeout_ms, UINT, "2000", RANGE(1, 86400000), "How long a look-up may take.") \

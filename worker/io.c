@@ -27,6 +27,7 @@ int io_open(struct io *io, struct event_base *base, int fd, void (*on_ready)(voi
 	io->is_readable = io->is_writable = io->is_peer_closed = false;
 	io->on_ready = on_ready;
 	io->arg = arg;
+	io->layer = NULL;
 	if (event_assign(&io->event, base, fd, what, on_edge, io) == 0 &&
 			event_add(&io->event, NULL) == 0)
 		return 0;
@@ -48,6 +49,8 @@ ssize_t io_read(struct io *io, void *p, size_t n)
 {
 	ssize_t got;
 
+	if (io->layer != NULL)
+		return io->layer->read(io->layer_arg, p, n);
 	if (!io->is_readable)
 		return -EAGAIN;
 	do
@@ -72,6 +75,8 @@ ssize_t io_write(struct io *io, const struct iovec *iov, int n_iov)
 	size_t all = 0;
 	ssize_t put;
 
+	if (io->layer != NULL)
+		return io->layer->write(io->layer_arg, iov, n_iov);
 	if (!io->is_writable)
 		return -EAGAIN;
 	for (int i = 0; i < n_iov; i++)

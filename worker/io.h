@@ -15,6 +15,12 @@
 
 #include "base/str.h"
 
+/* What lies between a connection and its socket (TLS); keeps the flags of struct io true. */
+struct io_layer {
+	ssize_t (*read)(void *layer, void *p, size_t n);
+	ssize_t (*write)(void *layer, const struct iovec *iov, int n_iov);
+};
+
 struct io {
 	int fd; /* -1: closed */
 	bool is_readable, is_writable;
@@ -22,6 +28,8 @@ struct io {
 	struct event event;
 	void (*on_ready)(void *arg);
 	void *arg;
+	const struct io_layer *layer; /* NULL: none */
+	void *layer_arg;
 };
 
 /* Takes fd over.  0, or -errno (fd is closed). */

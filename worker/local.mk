@@ -32,7 +32,7 @@ worker_libworker_a_SOURCES = \
 	worker/upstream_path.c worker/upstream_path.h
 worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
 worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
-	$(JANSSON_CFLAGS)
+	$(JANSSON_CFLAGS) $(OPENSSL_CFLAGS)
 
 pkglibexec_PROGRAMS += worker/sluice-worker
 worker_sluice_worker_SOURCES = \
@@ -44,6 +44,7 @@ worker_sluice_worker_SOURCES = \
 	worker/req.c worker/req.h worker/req_body.c \
 	worker/text.h \
 	worker/upconn.c worker/upconn.h \
+	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \
 	worker/upstream_reply.c worker/upstream_send.c
 worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
@@ -51,7 +52,7 @@ worker_sluice_worker_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 worker_sluice_worker_LDADD = worker/libworker.a worker/libllhttp.a \
 	$(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBJAIL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
 	$(VM_LIBS) $(NGX_LIBS) $(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(SHM_LIBS) \
-	$(SECCOMP_LIBS)
+	$(OPENSSL_LIBS) $(SECCOMP_LIBS)
 
 # Runs a worker without a master: for the tests below and for profiles.
 noinst_PROGRAMS += tests/unit/worker_spawn

@@ -291,6 +291,8 @@ static int worker_open(struct worker *w, struct why *why)
 	if (r == 0)
 		r = upconn_pool_new(&w->upstreams, w);
 	if (r == 0)
+		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
+	if (r == 0)
 		r = open_engine(w, why);
 	if (r == 0)
 		r = route_table_new(&w->routes, w->engine);
@@ -328,6 +330,7 @@ static void worker_close(struct worker *w)
 	conn_bury(w);
 	listeners_free(w);
 	upconn_pool_free(w->upstreams);
+	upstream_tls_free(w->tls);
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);

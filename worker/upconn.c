@@ -42,7 +42,7 @@ static unsigned bucket_of(const struct peer *peer)
 
 static void pool_add(struct upconn_pool *p, struct upconn *u)
 {
-	struct upconn **at = &p->buckets[bucket_of(&u->peer)];
+	struct upconn **at = &p->buckets[bucket_of(&u->target.peer)];
 
 	u->next = *at;
 	u->back = at;
@@ -67,10 +67,12 @@ static void pool_remove(struct upconn_pool *p, struct upconn *u)
 }
 
 /* Nothing to read and not closed. */
-static bool is_quiet(const struct upconn *u)
+static bool is_quiet(struct upconn *u)
 {
 	char c;
 
+	if (u->tls != NULL)
+		return tls_link_is_quiet(u->tls);
 	return recv(u->io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
@@ -98,13 +100,14 @@ static void on_timeout(void *arg)
 		upconn_close(u);
 }
 
-struct upconn *upconn_take(struct upconn_pool *p, const struct peer *peer, bool is_checked)
+struct upconn *upconn_take(
+		struct upconn_pool *p, const struct upstream_target *target, bool is_checked)
 {
-	struct upconn *u = p->buckets[bucket_of(peer)], *next;
+	struct upconn *u = p->buckets[bucket_of(&target->peer)], *next;
 
 	for (; u != NULL; u = next) {
 		next = u->next;
-		if (!peer_eq(&u->peer, peer))
+		if (!upstream_target_eq(&u->target, target))
 			continue;
 		if (is_checked && !is_quiet(u)) {
 			upconn_close(u);
@@ -118,21 +121,45 @@ struct upconn *upconn_take(struct upconn_pool *p, const struct peer *peer, bool 
 	return NULL;
 }
 
-int upconn_open(struct upconn_pool *p, const struct peer *peer, struct upconn **ret)
+/* A socket on its way, or -errno. */
+static int connect_start(const struct peer *peer)
 {
 	const int one = 1;
-	struct upconn *u;
 	int fd, r;
 
 	fd = socket(peer->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, &peer->at.any, peer->len) != 0 && errno != EINPROGRESS) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
+	if (connect(fd, &peer->at.any, peer->len) == 0 || errno == EINPROGRESS)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
+/* Without a name of its own: the pool compares with the tls_link's copy. */
+static int target_take(struct upconn *u, const struct upstream_target *target)
+{
+	int r;
+
+	u->target = *target;
+	u->target.name = STR_NONE;
+	if (!target->is_tls)
+		return 0;
+	r = tls_link_open(&u->tls, u->w->tls, &u->io, target);
+	if (r == 0)
+		u->target.name = tls_link_name(u->tls);
+	return r;
+}
+
+int upconn_open(struct upconn_pool *p, const struct upstream_target *target, struct upconn **ret)
+{
+	int fd = connect_start(&target->peer), r;
+	struct upconn *u;
+
+	if (fd < 0)
+		return fd;
 	u = calloc(1, sizeof(*u));
 	if (u == NULL) {
 		close(fd);
@@ -140,11 +167,13 @@ int upconn_open(struct upconn_pool *p, const struct peer *peer, struct upconn **
 	}
 	u->magic = UPCONN_MAGIC;
 	u->w = p->w;
-	u->peer = *peer;
-	u->ip_n = (uint8_t)peer_text(peer, u->ip, sizeof(u->ip));
+	u->ip_n = (uint8_t)peer_text(&target->peer, u->ip, sizeof(u->ip));
 	timer_init(&u->timer, on_timeout, u);
 	r = io_open(&u->io, p->w->base, fd, on_ready, u);
+	if (r == 0)
+		r = target_take(u, target);
 	if (r != 0) {
+		io_close(&u->io);
 		free(u);
 		return r;
 	}
@@ -153,12 +182,13 @@ int upconn_open(struct upconn_pool *p, const struct peer *peer, struct upconn **
 	return 0;
 }
 
-int upconn_check_connected(struct upconn *u)
+/* 0 = TCP is up, -EAGAIN, -errno */
+static int check_tcp(struct upconn *u)
 {
 	int error = 0;
 	socklen_t n = sizeof(error);
 
-	if (u->is_connected)
+	if (u->is_tcp_up)
 		return 0;
 	if (!u->io.is_writable && !u->io.is_readable)
 		return -EAGAIN;
@@ -168,8 +198,21 @@ int upconn_check_connected(struct upconn *u)
 		return -error;
 	if (!u->io.is_writable)
 		return -EAGAIN;
-	u->is_connected = true;
+	u->is_tcp_up = true;
 	return 0;
+}
+
+int upconn_check_connected(struct upconn *u)
+{
+	int r;
+
+	if (u->is_connected)
+		return 0;
+	r = check_tcp(u);
+	if (r == 0 && u->tls != NULL)
+		r = tls_link_handshake(u->tls);
+	u->is_connected = r == 0;
+	return r;
 }
 
 void upconn_keep(struct upconn *u)
@@ -180,7 +223,7 @@ void upconn_keep(struct upconn *u)
 	u->req = NULL;
 	if (++u->n_requests >= conf->upstream_keepalive_max_requests ||
 			p->n_idle >= conf->upstream_keepalive_pool_size || u->io.is_peer_closed ||
-			u->w->is_draining) {
+			u->w->is_draining || (u->tls != NULL && !is_quiet(u))) {
 		upconn_close(u);
 		return;
 	}
@@ -195,6 +238,9 @@ void upconn_close(struct upconn *u)
 	sl_check(u, UPCONN_MAGIC);
 	pool_remove(p, u);
 	timer_clear(&u->timer);
+	if (u->tls != NULL)
+		tls_link_close(u->tls);
+	u->tls = NULL;
 	io_close(&u->io);
 	u->magic = 0;
 	u->req = NULL;

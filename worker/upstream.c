@@ -11,6 +11,7 @@
 #include "worker/worker.h"
 
 #define HELD_BYTES 65536
+#define TLS_VERIFY_ON 2 /* of the service's record; unset is off, as in Kong */
 
 enum up_next {
 	UP_AGAIN, /* the state changed: look again */
@@ -114,9 +115,14 @@ static enum up_next holding(struct req *q)
 	return req_body_hold(q) == STEP_WAIT ? UP_WAIT : resolve(q);
 }
 
+static bool is_tls(const struct req *q)
+{
+	return str_eq(q->x.upstream.scheme, STR("https"));
+}
+
 static enum up_next start(struct req *q)
 {
-	if (!str_eq(q->x.upstream.scheme, STR("http"))) {
+	if (!str_eq(q->x.upstream.scheme, STR("http")) && !is_tls(q)) {
 		log_failure(q, "scheme", 0);
 		return fail_with(q, 502, "Services over this protocol are not supported yet");
 	}
@@ -185,9 +191,25 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	return UP_AGAIN;
 }
 
+/* Whom to connect to at that address, and how much of it must be proved. */
+static struct upstream_target target_of(const struct req *q, const struct peer *peer)
+{
+	const struct service *service = q->match->route->service;
+	struct upstream_target t = {.peer = *peer, .is_tls = is_tls(q)};
+
+	if (!t.is_tls)
+		return t;
+	t.name = upstream_tls_name(q->x.upstream.host_header, q->x.upstream.host);
+	t.is_verified = service != NULL && service->rec->tls_verify == TLS_VERIFY_ON;
+	if (t.is_verified)
+		t.depth = (uint8_t)service->rec->tls_verify_depth;
+	return t;
+}
+
 static enum up_next pick(struct req *q)
 {
 	struct req_upstream *up = &q->up;
+	struct upstream_target target;
 	struct peer peer;
 	int r = 0;
 
@@ -197,10 +219,11 @@ static enum up_next pick(struct req *q)
 	}
 	peer = up->peers.peers[up->next_peer % up->peers.n];
 	peer_set_port(&peer, q->x.upstream.port);
-	up->conn = upconn_take(q->w->upstreams, &peer, !is_repeatable(q));
+	target = target_of(q, &peer);
+	up->conn = upconn_take(q->w->upstreams, &target, !is_repeatable(q));
 	if (up->conn == NULL) {
 		up->next_peer++;
-		r = upconn_open(q->w->upstreams, &peer, &up->conn);
+		r = upconn_open(q->w->upstreams, &target, &up->conn);
 	}
 	note_try(q, up->conn);
 	if (r != 0)
@@ -218,6 +241,8 @@ static enum up_next connecting(struct req *q)
 
 	if (r == -EAGAIN)
 		return UP_WAIT;
+	if (r == -ECONNABORTED && q->up.conn->tls != NULL)
+		return try_failed(q, tls_link_why(q->up.conn->tls), r);
 	if (r != 0)
 		return try_failed(q, "connect", r);
 	q->up.state = UP_EXCHANGING;

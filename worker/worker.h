@@ -50,6 +50,7 @@ struct worker {
 	struct dns *dns;
 	struct real_ip *real_ip;
 	struct upconn_pool *upstreams;
+	struct upstream_tls *tls;
 	struct master_link *master;
 	struct timer_wheel timers;
 	struct h1_limits request_limits;
