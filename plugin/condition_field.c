@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "plugin/exchange.h"
+#include "plugin/path.h"
 
 /* An absent value has text.p == NULL. */
 typedef int read_fn(const struct exchange *x, struct str member, struct cel_value *ret);
@@ -133,26 +134,16 @@ READ(read_header)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	c = ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte at *at of a query component, decoded; *at moves behind it. */
 static char next_decoded(struct str s, size_t *at)
 {
-	char c = s.p[(*at)++];
+	char c = s.p[*at];
+	int byte = c == '%' ? percent_byte(s, *at) : -1;
 
-	if (c == '+')
-		return ' ';
-	if (c != '%' || *at + 1 >= s.n || hex_digit(s.p[*at]) < 0 || hex_digit(s.p[*at + 1]) < 0)
-		return c;
-	c = (char)(hex_digit(s.p[*at]) << 4 | hex_digit(s.p[*at + 1]));
-	*at += 2;
-	return c;
+	*at += byte >= 0 ? 3 : 1;
+	if (byte >= 0)
+		return (char)byte;
+	return c == '+' ? ' ' : c;
 }
 
 static bool decodes_to(struct str encoded, struct str name)

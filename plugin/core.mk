@@ -7,6 +7,7 @@ plugin_libplugin_a_SOURCES = \
 	plugin/condition_field.c plugin/condition_lex.c plugin/condition_parse.c \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
 	plugin/headers.c plugin/headers.h \
+	plugin/path.c plugin/path.h \
 	plugin/pattern.c plugin/pattern.h \
 	plugin/pattern_class.c plugin/pattern_class.h \
 	plugin/phase.c plugin/phase.h \

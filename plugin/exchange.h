@@ -86,7 +86,7 @@ struct exchange_request {
 	struct str method;
 	struct str target;    /* as received: "/a%20b?x=1" */
 	struct str raw_path;  /* as received, without query */
-	struct str path;      /* normalized (RFC 3986 6.2.2), what routes match */
+	struct str path;      /* path_normalize()d, what routes match: any byte may be in it */
 	struct str raw_query; /* without '?'; plugins may replace it */
 	bool is_query_changed;
 	uint8_t http_major, http_minor;
@@ -109,7 +109,7 @@ struct exchange_request {
 struct exchange_upstream {
 	struct str scheme; /* "http" | "https" */
 	struct str method; /* starts as request.method */
-	struct str path;   /* computed path; what set_path() replaces; no query */
+	struct str path;   /* computed path, escaped; what set_path() replaces; no query */
 	struct str host;   /* host or IP to connect to */
 	uint16_t port;
 	struct str host_header;  /* Host sent to the service */
@@ -151,7 +151,7 @@ struct exchange {
 	struct str credential_json;   /* n == 0: none */
 	struct str uri_captures_json; /* {"unnamed":[…],"named":{…}}; made by routing for regex
 					 paths */
-	struct str matched_prefix;    /* the part of path that strip_path removes; n == 0: none */
+	struct str matched_prefix;    /* what strip_path removes, escaped; n == 0: none */
 	struct str route_protocols;   /* "http,https" */
 
 	bool wants_buffered_response; /* enable_buffering(), or a plugin with a response phase */
@@ -181,10 +181,6 @@ void exchange_init(struct exchange *x, struct arena *arena, const struct exchang
  * (the authority of an absolute form is the caller's to check).  0, or -EINVAL for a target
  * that RFC 9112 3.2 does not allow, -ENOMEM. */
 int exchange_set_target(struct exchange *x, struct str target);
-
-/* The normalized form of a path: percent-decoding of unreserved characters, upper-case
- * hex, "//" merged, dot segments removed (RFC 3986 5.2.4).  In the arena. */
-struct str path_normalize(struct arena *a, struct str raw_path);
 
 /* Fills answer unless one is set already: status, JSON {"message":…,"request_id":…}-style
  * body negotiated by Accept (kong-compatible error templates), content headers. */

@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "plugin/path.h"
 #include "plugin/pdk_args.h"
 #include "plugin/pdk_headers.h"
 
@@ -119,7 +120,12 @@ static int req_set_uri(lua_State *L)
 				uri.p[i] == '#')
 			return luaL_error(L, "unsafe byte in uri \"%s\"", uri.p);
 	x->request.path = pdk_keep(L, uri);
-	x->upstream.path = x->request.path;
+	vm_host_enter(L);
+	uri = path_escape(x->arena, x->request.path);
+	if (uri.p != NULL)
+		x->upstream.path = uri;
+	vm_host_leave(L);
+	pdk_check_room(L, uri.p != NULL ? 0 : -1);
 	return 0;
 }
 

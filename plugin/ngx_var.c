@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "plugin/engine.h"
+#include "plugin/path.h"
 #include "plugin/pdk_args.h"
 
 typedef void var_get_fn(lua_State *L, const struct exchange *x);
@@ -190,8 +191,14 @@ static void get_hostname(lua_State *L, const struct exchange *x)
 
 static void get_upstream_uri(lua_State *L, const struct exchange *x)
 {
-	struct str path = x->upstream.path.n != 0 ? x->upstream.path : x->request.path;
+	struct str path = x->upstream.path;
 
+	if (path.n == 0) {
+		vm_host_enter(L);
+		path = path_escape(x->arena, x->request.path);
+		vm_host_leave(L);
+		pdk_check_room(L, path.p != NULL ? 0 : -1);
+	}
 	lua_pushlstring(L, path.p, path.n);
 	if (x->request.raw_query.n == 0)
 		return;

@@ -5,13 +5,7 @@
 
 #include <lauxlib.h>
 
-static int hex_value(char c)
-{
-	c = ascii_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#include "plugin/path.h"
 
 void pdk_push_unescaped(lua_State *L, struct str s, bool plus_is_space)
 {
@@ -19,11 +13,10 @@ void pdk_push_unescaped(lua_State *L, struct str s, bool plus_is_space)
 	size_t n = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		int hi = s.p[i] == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_value(s.p[i + 2]) : -1;
+		int byte = s.p[i] == '%' ? percent_byte(s, i) : -1;
 
-		if (lo >= 0) {
-			out[n++] = (char)(hi << 4 | lo);
+		if (byte >= 0) {
+			out[n++] = (char)byte;
 			i += 2;
 		} else {
 			out[n++] = plus_is_space && s.p[i] == '+' ? ' ' : s.p[i];
@@ -43,7 +36,6 @@ static bool must_escape(unsigned char c, enum pdk_escape how)
 
 void pdk_push_escaped(lua_State *L, struct str s, enum pdk_escape how)
 {
-	static const char digits[] = "0123456789ABCDEF";
 	char *out = lua_newuserdata(L, s.n * 3 + 1);
 	size_t n = 0;
 
@@ -51,9 +43,7 @@ void pdk_push_escaped(lua_State *L, struct str s, enum pdk_escape how)
 		unsigned char c = (unsigned char)s.p[i];
 
 		if (must_escape(c, how)) {
-			out[n++] = '%';
-			out[n++] = digits[c >> 4];
-			out[n++] = digits[c & 15];
+			n += percent_write(out + n, c);
 		} else {
 			out[n++] = s.p[i];
 		}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/pdk_query.h"
 
+#include "plugin/path.h"
+
 bool query_next(struct str *rest, struct query_item *ret)
 {
 	while (rest->n != 0) {
@@ -17,28 +19,15 @@ bool query_next(struct str *rest, struct query_item *ret)
 	return false;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that s stands for at *at, which moves behind it.  A '%' without digits is itself. */
 static char next_byte(struct str s, size_t *at)
 {
 	char c = s.p[*at];
+	int byte = c == '%' ? percent_byte(s, *at) : -1;
 
-	if (c == '%' && s.n - *at >= 3) {
-		int hi = hex_value(s.p[*at + 1]), lo = hex_value(s.p[*at + 2]);
-
-		if (hi >= 0 && lo >= 0) {
-			*at += 3;
-			return (char)(hi * 16 + lo);
-		}
-	}
-	++*at;
+	*at += byte >= 0 ? 3 : 1;
+	if (byte >= 0)
+		return (char)byte;
 	return c == '+' ? ' ' : c;
 }
 

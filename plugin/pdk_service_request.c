@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kong.service.request */
+#include "plugin/path.h"
 #include "plugin/pdk_args.h"
 #include "plugin/pdk_body.h"
 #include "plugin/pdk_headers.h"
@@ -25,29 +26,6 @@ static int set_scheme(lua_State *L)
 	return 0;
 }
 
-/* What may not stand in a request line, escaped; '%' stays, so that escapes do. */
-static struct str escape_path(struct arena *a, struct str s)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	char *p = arena_alloc(a, s.n * 3 + 1);
-	size_t n = 0;
-
-	if (p == NULL)
-		return STR_NONE;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c > 0x20 && c < 0x7f && strchr("\"#<>?\\^`{|}", c) == NULL) {
-			p[n++] = s.p[i];
-			continue;
-		}
-		p[n++] = '%';
-		p[n++] = digits[c >> 4];
-		p[n++] = digits[c & 15];
-	}
-	return (struct str){p, n};
-}
-
 static int set_path(lua_State *L)
 {
 	struct str s = pdk_check_str(L, 1, "path must be a string");
@@ -55,8 +33,9 @@ static int set_path(lua_State *L)
 
 	if (s.n == 0 || s.p[0] != '/')
 		return luaL_error(L, "path must start with /");
+	s = pdk_keep(L, s);
 	vm_host_enter(L);
-	s = escape_path(x->arena, s);
+	s = path_escape(x->arena, s);
 	if (s.p != NULL)
 		x->upstream.path = s;
 	vm_host_leave(L);

@@ -10,7 +10,7 @@
 #include <pcre2.h>
 
 #include "base/arena.h"
-#include "plugin/exchange.h"
+#include "plugin/path.h"
 
 static bool is_alnum(char c)
 {
@@ -95,7 +95,8 @@ bool typedef_check_router_path(struct str text, struct buf *msg)
 {
 	if (str_starts(text, STR("~")))
 		return check_regex(str_from(text, 1), msg);
-	return typedef_check_path(text, msg) && check_normalized(text, msg);
+	/* A normalized path holds what typedefs.path would have escaped. */
+	return check_encoding(text, msg) && check_normalized(text, msg);
 }
 
 /* scheme://host…: what a URL must have here. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "plugin/path.h"
 #include "shm/route_index.h"
 #include "worker/upstream_path.h"
 
@@ -272,7 +273,7 @@ int route_apply(const struct route_match *m, struct exchange *x)
 	}
 	path.strips = r->rec->strip_path && path.matched != 0;
 	if (path.strips)
-		x->matched_prefix = str_head(x->request.path, path.matched);
+		x->matched_prefix = path_escape(x->arena, str_head(x->request.path, path.matched));
 	if (r->service == NULL)
 		return 0;
 	apply_service(r, x);
@@ -281,5 +282,7 @@ int route_apply(const struct route_match *m, struct exchange *x)
 	path.service = str_of(r->service->rec->path);
 	path.is_v1 = strcmp(r->rec->path_handling, "v1") == 0;
 	x->upstream.path = upstream_path_make(x->arena, &path);
+	if (x->upstream.path.p != NULL)
+		x->upstream.path = path_escape(x->arena, x->upstream.path);
 	return x->upstream.path.p != NULL ? 0 : -ENOMEM;
 }

@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "plugin/exchange.h"
+#include "plugin/path.h"
 
 struct rig {
 	struct arena *arena;
@@ -42,7 +44,7 @@ static void assert_str(struct str s, const char *expected)
 	assert_string_equal(copy, expected);
 }
 
-static void paths_normalize_as_rfc_3986_says(void **state)
+static void paths_normalize_as_the_reference_has_it(void **state)
 {
 	static const struct {
 		const char *raw, *normal;
@@ -59,8 +61,14 @@ static void paths_normalize_as_rfc_3986_says(void **state)
 			{"/../../etc", "/etc"},
 			{"/a/..", "/"},
 			{"/%7euser", "/~user"},
-			{"/a%20b", "/a%20b"},
+			{"/a%20b", "/a b"},
 			{"/a%2fb", "/a%2Fb"},
+			{"/%21%27%28%29%2a%3b%3a%40%26%3d%2b%24%2c%3f%25%23%5b%5d",
+					"/%21%27%28%29%2A%3B%3A%40%26%3D%2B%24%2C%3F%25%23%5B%5D"},
+			{"/%c3%a9%5c%22", "/\xc3\xa9\\\""},
+			{"/%2541", "/%2541"},
+			{"/a%0d%0ab%7f", "/a\r\nb\x7f"},
+			{"/%2e%2e%2fx", "/..%2Fx"},
 			{"/%2e%2E/x", "/x"},
 			{"/a/%2e/b", "/a/b"},
 			{"/.hidden/..x", "/.hidden/..x"},
@@ -72,6 +80,45 @@ static void paths_normalize_as_rfc_3986_says(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_str(path_normalize(rig->arena, str_of(rows[i].raw)), rows[i].normal);
+}
+
+static void an_escaped_path_holds_nothing_that_ends_a_line(void **state)
+{
+	static const struct {
+		const char *path, *escaped;
+	} rows[] = {
+			{"/", "/"},
+			{"/a/b-._~!$&'()*+,;=:@[]", "/a/b-._~!$&'()*+,;=:@[]"},
+			{"/a b", "/a%20b"},
+			{"/a\r\nHost: x", "/a%0D%0AHost:%20x"},
+			{"/\xc3\xa9\x7f\x01\t", "/%C3%A9%7F%01%09"},
+			{"/a?b#c", "/a%3Fb%23c"},
+			{"/a%2Fb%2f", "/a%2Fb%2f"},
+			{"/100%/%4/%zz", "/100%25/%254/%25zz"},
+			{"/\"<>\\^`{|}", "/%22%3C%3E%5C%5E%60%7B%7C%7D"},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_str(path_escape(rig->arena, str_of(rows[i].path)), rows[i].escaped);
+	assert_str(path_escape(rig->arena, (struct str){"/\0x", 3}), "/%00x");
+}
+
+static void what_was_normalized_and_escaped_is_the_same_path(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int c = 1; c < 256; c++) {
+		char raw[8];
+		struct str once, wire;
+
+		snprintf(raw, sizeof(raw), "/%%%02x", (unsigned)c);
+		once = path_normalize(rig->arena, str_of(raw));
+		wire = path_escape(rig->arena, once);
+		for (size_t i = 0; i < wire.n; i++)
+			assert_in_range(wire.p[i], 0x21, 0x7e);
+		assert_true(str_eq(path_normalize(rig->arena, wire), once));
+	}
 }
 
 static void a_target_is_split_into_path_and_query(void **state)
@@ -176,7 +223,9 @@ static void statuses_have_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-			TEST(paths_normalize_as_rfc_3986_says),
+			TEST(paths_normalize_as_the_reference_has_it),
+			TEST(an_escaped_path_holds_nothing_that_ends_a_line),
+			TEST(what_was_normalized_and_escaped_is_the_same_path),
 			TEST(a_target_is_split_into_path_and_query),
 			TEST(a_target_that_is_none_is_refused),
 			TEST(an_error_speaks_the_form_the_client_prefers),
