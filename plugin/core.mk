@@ -31,7 +31,7 @@ LIBPLUGIN_LIBS = $(EVENT_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
 noinst_LIBRARIES += plugin/libjail.a
 plugin_libjail_a_SOURCES = \
 	plugin/jail.c plugin/jail.h \
-	plugin/jail_seccomp.c plugin/jail_seccomp.h plugin/jail_table.h
+	plugin/jail_sanitizer.h plugin/jail_seccomp.c plugin/jail_seccomp.h plugin/jail_table.h
 plugin_libjail_a_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 
 LIBJAIL = plugin/libjail.a

@@ -82,7 +82,15 @@ tests_unit_test_value_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_value_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) -lm $(UNIT_LIBS)
 
 if WITH_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_multipart
+noinst_PROGRAMS += tests/fuzz/fuzz_multipart tests/fuzz/fuzz_args tests/fuzz/fuzz_regex
+tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz_args.c
+tests_fuzz_fuzz_args_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
+tests_fuzz_fuzz_args_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_args_LDADD = $(ENGINE_LDADD)
+tests_fuzz_fuzz_regex_SOURCES = tests/fuzz/fuzz_regex.c
+tests_fuzz_fuzz_regex_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_regex_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_regex_LDADD = $(ENGINE_LDADD)
 tests_fuzz_fuzz_multipart_SOURCES = tests/fuzz/fuzz_multipart.c
 tests_fuzz_fuzz_multipart_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
 tests_fuzz_fuzz_multipart_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer

@@ -2,6 +2,7 @@
 #include "plugin/jail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -13,12 +14,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "plugin/jail_sanitizer.h"
 #include "plugin/jail_seccomp.h"
 
 /* linux/landlock.h of the build machine may be older than the kernel: the ABI is stable. */
 #define LANDLOCK_VERSION_FLAG 1U
 #define LANDLOCK_NET_BOTH 3U   /* bind and connect of TCP, ABI 4 */
 #define LANDLOCK_SCOPE_BOTH 3U /* abstract unix sockets and signals, ABI 6 */
+
+#define LANDLOCK_READ_BOTH (1U << 2 | 1U << 3) /* of files and folders */
+#define LANDLOCK_PATH_BENEATH_RULE 1
+
+struct landlock_path_beneath {
+	uint64_t allowed_access;
+	int32_t parent_fd;
+} __attribute__((packed));
 
 struct landlock_attr {
 	uint64_t handled_access_fs;
@@ -119,11 +129,11 @@ static int set_limits(const struct jail_conf *conf, struct jail_state *state, st
 	const rlim_t none = conf->is_short_lived ? 0 : RLIM_INFINITY;
 	const struct limit limits[] = {
 			{RLIMIT_CPU, "RLIMIT_CPU", want->cpu_s != 0 ? want->cpu_s : RLIM_INFINITY},
-#ifndef WITH_ASAN
+			/* A sanitizer's shadow memory alone is terabytes of addresses. */
 			{RLIMIT_AS, "RLIMIT_AS",
-					want->memory_mb != 0 ? (rlim_t)want->memory_mb << 20
-							     : RLIM_INFINITY},
-#endif
+					want->memory_mb != 0 && !JAIL_HAS_SANITIZER
+							? (rlim_t)want->memory_mb << 20
+							: RLIM_INFINITY},
 			{RLIMIT_NOFILE, "RLIMIT_NOFILE",
 					want->n_files != 0 ? want->n_files : RLIM_INFINITY},
 			{RLIMIT_FSIZE, "RLIMIT_FSIZE", none},
@@ -175,6 +185,18 @@ static void landlock_missing(struct jail_state *state, const char *what, int err
 			strerror(err));
 }
 
+/* Read access below path.  A rule that cannot be made is one access less. */
+static void allow_reading(int ruleset_fd, const char *path)
+{
+	struct landlock_path_beneath rule = {.allowed_access = LANDLOCK_READ_BOTH,
+			.parent_fd = open(path, O_PATH | O_CLOEXEC)};
+
+	if (rule.parent_fd < 0)
+		return;
+	(void)syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_PATH_BENEATH_RULE, &rule, 0U);
+	close(rule.parent_fd);
+}
+
 /* A rule set without rules: everything it handles is refused. */
 static void enter_landlock(const struct jail_conf *conf, struct jail_state *state)
 {
@@ -196,6 +218,8 @@ static void enter_landlock(const struct jail_conf *conf, struct jail_state *stat
 		landlock_missing(state, "cannot make a rule set", errno);
 		return;
 	}
+	if (JAIL_HAS_SANITIZER && conf->may_use_network)
+		allow_reading(fd, JAIL_SANITIZER_FOLDER);
 	if (syscall(SYS_landlock_restrict_self, fd, 0U) < 0) {
 		landlock_missing(state, "cannot apply the rule set", errno);
 	} else {

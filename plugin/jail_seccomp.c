@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "plugin/jail_sanitizer.h"
 #include "plugin/jail_table.h"
 
 struct call_name {
@@ -21,6 +22,7 @@ struct call_name {
 #define X(call) {#call},
 static const struct call_name allowed[] = {JAIL_ALLOW_TABLE(X)};
 static const struct call_name allowed_network[] = {JAIL_ALLOW_NETWORK_TABLE(X)};
+static const struct call_name allowed_sanitizer[] = {JAIL_ALLOW_SANITIZER_TABLE(X)};
 static const struct call_name killing[] = {JAIL_KILL_TABLE(X)};
 #undef X
 
@@ -107,6 +109,9 @@ static int add_network(scmp_filter_ctx ctx)
 
 	if (r == 0)
 		r = add_rules(ctx, rules, sizeof(rules) / sizeof(rules[0]));
+	if (r == 0 && JAIL_HAS_SANITIZER)
+		r = add_calls(ctx, SCMP_ACT_ALLOW, allowed_sanitizer,
+				sizeof(allowed_sanitizer) / sizeof(allowed_sanitizer[0]));
 	return r;
 }
 

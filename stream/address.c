@@ -32,6 +32,8 @@ int address_parse(struct address *ret, struct str text, struct why *why)
 	uint64_t number;
 	size_t colon = text.n;
 
+	if (str_find_char(text, '\0') >= 0)
+		return address_error(why, text, "a NUL byte is in it");
 	if (str_starts(text, STR("unix:")))
 		return unix_parse(ret, text, why);
 	while (colon > 0 && text.p[colon - 1] != ':')

@@ -75,7 +75,17 @@ tests_unit_test_worker_parts_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
 
 if WITH_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_h1
+noinst_PROGRAMS += tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
+	tests/fuzz/fuzz_address
+tests_fuzz_fuzz_chunked_SOURCES = tests/fuzz/fuzz_chunked.c
+tests_fuzz_fuzz_chunked_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_chunked_LDADD = $(WORKER_TEST_LDADD)
+tests_fuzz_fuzz_target_SOURCES = tests/fuzz/fuzz_target.c
+tests_fuzz_fuzz_target_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_target_LDADD = $(WORKER_TEST_LDADD)
+tests_fuzz_fuzz_address_SOURCES = tests/fuzz/fuzz_address.c
+tests_fuzz_fuzz_address_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_address_LDADD = worker/libworker.a $(LIBSTREAM) $(LIBSHM) $(LIBBASE) $(STREAM_LIBS) $(SHM_LIBS)
 tests_fuzz_fuzz_h1_SOURCES = tests/fuzz/fuzz_h1.c
 tests_fuzz_fuzz_h1_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_h1_LDADD = $(WORKER_TEST_LDADD)

@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from node import BUILD, Node  # noqa: E402
+from node import BUILD, Node, crash_in  # noqa: E402
 from origin import Origin  # noqa: E402
 
 
@@ -33,9 +33,8 @@ def make_node(tmp_path, request):
     for node in nodes:
         node.clean_up()
         log = node.log()
-        if "ERROR: AddressSanitizer" in log or "runtime error:" in log or "check failed" in log:
-            at = min(log.find(w) for w in ("ERROR: AddressSanitizer", "runtime error:", "check failed") if w in log)
-            pytest.fail("a process of the node crashed:\n" + log[max(0, at - 300):at + 5000])
+        if crash := crash_in(log):
+            pytest.fail("a process of the node crashed:\n" + crash)
         if hasattr(request.node, "failed_call") and request.node.failed_call:
             print(f"--- log of {node.directory.name}\n" + log[-6000:])
 

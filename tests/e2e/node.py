@@ -14,6 +14,17 @@ BUILD = ROOT / os.environ.get("SLUICE_BUILD", "build")
 SLOW = 4 if "asan" in BUILD.name or "tsan" in BUILD.name else 1
 
 
+# What a process prints that is about to die of a fault of its own.
+CRASHES = ("ERROR: AddressSanitizer", "AddressSanitizer:DEADLYSIGNAL", "ERROR: LeakSanitizer", "LeakSanitizer has encountered",
+           "WARNING: ThreadSanitizer", "runtime error:", "check failed")
+
+
+def crash_in(log):
+    """The report of a crash in a log, from a little before it; "" = none."""
+    at = min((log.find(words) for words in CRASHES if words in log), default=-1)
+    return log[max(0, at - 300):at + 5000] if at >= 0 else ""
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -387,6 +387,15 @@ static void addresses_have_three_forms(void **state)
 	}
 }
 
+static void an_address_with_a_nul_byte_is_refused_not_cut(void **state)
+{
+	struct address a;
+
+	(void)state;
+	assert_int_equal(address_parse(&a, STR("a\0b:80"), NULL), -EINVAL);
+	assert_int_equal(address_parse(&a, STR("unix:\0x"), NULL), -EINVAL);
+}
+
 static void a_name_that_cannot_be_resolved_is_only_a_failed_attempt(void **state)
 {
 	struct both *b = *state;
@@ -460,6 +469,7 @@ int main(void)
 			WITH_BOTH(a_client_may_be_freed_by_a_message),
 			WITH_BOTH(a_name_that_cannot_be_resolved_is_only_a_failed_attempt),
 			cmocka_unit_test(addresses_have_three_forms),
+			cmocka_unit_test(an_address_with_a_nul_byte_is_refused_not_cut),
 			cmocka_unit_test(utf8_is_checked_as_the_standard_says),
 			cmocka_unit_test(many_empty_elements_are_no_way_to_much_memory),
 	};
