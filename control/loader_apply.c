@@ -74,11 +74,10 @@ static void keep_times(json_t *entity, const json_t *input, const json_t *old)
 
 	if (json_object_get(input, "created_at") == NULL)
 		json_object_set(entity, "created_at", json_object_get(old, "created_at"));
-	if (json_object_get(input, "updated_at") == NULL) {
-		json_object_set(entity, "updated_at", json_object_get(old, "updated_at"));
-		if (!json_equal(entity, old))
-			json_object_set(entity, "updated_at", updated);
-	}
+	/* Given or not: the schema stamps it on every pass. */
+	json_object_set(entity, "updated_at", json_object_get(old, "updated_at"));
+	if (!json_equal(entity, old))
+		json_object_set(entity, "updated_at", updated);
 	json_decref(updated);
 }
 

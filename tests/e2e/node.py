@@ -16,7 +16,8 @@ SLOW = 4 if "asan" in BUILD.name or "tsan" in BUILD.name else 1
 
 # What a process prints that is about to die of a fault of its own.
 CRASHES = ("ERROR: AddressSanitizer", "AddressSanitizer:DEADLYSIGNAL", "ERROR: LeakSanitizer", "LeakSanitizer has encountered",
-           "WARNING: ThreadSanitizer", "runtime error:", "check failed")
+           "WARNING: ThreadSanitizer", "runtime error:", "check failed",
+           *(f'how="signal {int(n)} (' for n in (signal.SIGILL, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGSEGV, signal.SIGSYS)))
 
 
 def crash_in(log):

@@ -1,5 +1,6 @@
 """Without a database: a file is the configuration; a bad one changes nothing and says all that is wrong."""
 import signal
+import time
 
 import pytest
 from control import Control
@@ -121,6 +122,7 @@ def test_names_may_move_between_entities(control):
 def test_what_get_config_shows_can_be_loaded_again(control):
     before = control("GET", "/services").json(), control("GET", "/routes").json()
     generation = control.generation()
+    time.sleep(1.1)  # a later second, should anything be stamped again
     r = post(control, control("GET", "/config").json()["config"])
     assert r.status_code == 201, r.text
     assert (control("GET", "/services").json(), control("GET", "/routes").json()) == before
