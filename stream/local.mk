@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The control stream: messages (generated), gRPC on nghttp2 + libevent, client and server.
-EXTRA_DIST += stream/sluice.proto docs/stream.md examples/control_plane.py
+EXTRA_DIST += stream/sluice.proto
 
 noinst_LIBRARIES += stream/libstream.a stream/libstreampb.a
 stream_libstream_a_SOURCES = \
