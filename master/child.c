@@ -54,11 +54,17 @@ static void start_later(struct child *c, uint64_t ran_ms)
 	arm_ms(c->respawn, backoff_next(&c->backoff, ran_ms));
 }
 
+/* By itself, or by what a stop sends: to it alone or to the whole process group. */
+static bool is_orderly_end(int status)
+{
+	return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+	       (WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT ||
+						       WTERMSIG(status) == SIGKILL));
+}
+
 static void log_end(const struct child *c, int status, uint64_t ran_ms)
 {
-	enum log_level level = c->is_stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0
-					       ? LOG_INFO
-					       : LOG_WARN;
+	enum log_level level = c->is_stopping && is_orderly_end(status) ? LOG_INFO : LOG_WARN;
 	char how[64];
 
 	describe_end(how, sizeof(how), status);

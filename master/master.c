@@ -141,7 +141,7 @@ static void on_committed(void *arg, uint64_t generation)
 
 static void stop(struct master *m, bool is_fast)
 {
-	log_notice("stopping", "how=%s", is_fast ? "at once" : "after requests in flight");
+	log_notice("stopping", "how=\"%s\"", is_fast ? "at once" : "after requests in flight");
 	sd_notify(0, "STOPPING=1");
 	m->sources.is_stopping = true;
 	/* nobody accepts on our copies: a connection there would wait for nothing */

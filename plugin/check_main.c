@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 
 	log_init("sluice-check", LOG_NOTICE);
 	if (argc > 1 && (!is_lint || first >= argc)) {
-		bool is_help = strcmp(argv[1], "--help") == 0;
+		bool is_help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
 
 		fputs(usage, is_help ? stdout : stderr);
 		return is_help ? 0 : 2;

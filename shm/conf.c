@@ -73,6 +73,37 @@ static int conf_read_env(struct conf *c, struct why *why)
 	return 0;
 }
 
+/* Where both lists have the same address; port 0 is another one every time. */
+static bool conf_share_address(const char *a, const char *b, struct str *ret)
+{
+	struct str other;
+
+	while (conf_list_next(&a, ret))
+		for (const char *at = b; conf_list_next(&at, &other);)
+			if (str_eq(*ret, other) && !str_ends(other, STR(":0")))
+				return true;
+	return false;
+}
+
+/* Else it would be found only when the second listens. */
+static int conf_check_listeners(const struct conf *c, struct why *why)
+{
+	const char *names[] = {"proxy_listen", "admin_listen", "status_listen"};
+	const char *lists[] = {c->proxy_listen, c->admin_listen, c->status_listen};
+	struct str same;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t next = (i + 1) % 3;
+
+		if (!conf_share_address(lists[i], lists[next], &same))
+			continue;
+		why_set(why, NULL, 0, "%s and %s are both %.*s", names[i], names[next], (int)same.n,
+				same.p);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* What no single key can tell. */
 static int conf_check_together(const struct conf *c, struct why *why)
 {
@@ -86,7 +117,7 @@ static int conf_check_together(const struct conf *c, struct why *why)
 	else if (c->declarative_config[0] != '\0' && strcmp(c->database, "off") != 0)
 		problem = "declarative_config is read only with database: off";
 	if (problem == NULL)
-		return 0;
+		return conf_check_listeners(c, why);
 	why_set(why, NULL, 0, "%s", problem);
 	return -EINVAL;
 }

@@ -51,6 +51,21 @@ static const struct ctl_verb *find_verb(char **args, int n, int *ret_words)
 	return NULL;
 }
 
+/* Verbs that begin alike are what was meant: "plugin", "work". */
+static void refuse_verb(const char *word)
+{
+	const char *before = "; did you mean ";
+
+	fprintf(stderr, "sluicectl: \"%s\": no such verb", word);
+	for (const struct ctl_verb *v = ctl_verbs; v->name != NULL; v++) {
+		if (strncmp(v->name, word, strlen(word) < 4 ? strlen(word) : 4) != 0)
+			continue;
+		fprintf(stderr, "%s\"%s\"", before, v->name);
+		before = " or ";
+	}
+	fputs(before[0] == ' ' ? "?\n" : " (try --help)\n", stderr);
+}
+
 struct options {
 	const char *config, *prefix;
 	bool is_json, is_help;
@@ -128,6 +143,8 @@ int main(int argc, char **argv)
 	if (o.exit_code >= 0)
 		return o.exit_code;
 	v = find_verb(argv + optind, argc - optind, &words);
+	if (optind < argc && strcmp(argv[optind], "help") == 0)
+		o.is_help = true;
 	if (o.is_help || optind == argc) {
 		if (v != NULL)
 			print_verb_help(v);
@@ -136,7 +153,7 @@ int main(int argc, char **argv)
 		return o.is_help ? CTL_OK : CTL_USAGE;
 	}
 	if (v == NULL) {
-		fprintf(stderr, "sluicectl: \"%s\": no such verb (try --help)\n", argv[optind]);
+		refuse_verb(argv[optind]);
 		return CTL_USAGE;
 	}
 	return run_verb(v, &o, argv + optind + words, argc - optind - words);

@@ -169,6 +169,9 @@ def test_a_graceful_stop_finishes_the_request_in_hand(make_node):
     client = threading.Thread(target=lambda: got.append(node.get("/r").text))
     client.start()
     time.sleep(0.4)
+    # as a service manager or Ctrl-C does it: to every process of the group
+    for pid in node.worker_pids():
+        os.kill(pid, signal.SIGTERM)
     node.stop()
     client.join(10)
     assert got == ["late"]

@@ -35,6 +35,15 @@ def test_bad_usage_ends_2(args):
     assert r.returncode == 2 and r.stderr and not r.stdout
 
 
+@pytest.mark.parametrize("word, meant", [("plugin", '"plugins" or "plugin lint"'), ("statu", '"status"'), ("lint", "--help")])
+def test_a_verb_that_is_none_is_answered_with_what_was_meant(word, meant):
+    assert meant in ctl(word).stderr
+
+
+def test_help_is_a_verb_too():
+    assert ctl("help").returncode == 0 and "generations" in ctl("help").stdout
+
+
 def test_lint_is_silent_about_good_plugins():
     r = ctl("plugin", "lint", *(ROOT / "examples/plugins").iterdir())
     assert r.returncode == 0, r.stdout + r.stderr

@@ -105,6 +105,9 @@ static const struct {
 		{"role: data_plane\ncluster_control_plane: off\n", 0,
 				"needs cluster_control_plane"},
 		{"declarative_config: /x\n", 0, "database: off"},
+		{"admin_listen: 0.0.0.0:8000\n", 0,
+				"proxy_listen and admin_listen are both 0.0.0.0:8000"},
+		{"proxy_listen: \"80, 81\"\nstatus_listen: 81\n", 0, "are both 81"},
 };
 
 static void a_bad_file_is_refused_with_line_and_reason(void **state)
