@@ -25,7 +25,7 @@ plugin_libplugin_a_SOURCES = \
 
 LIBPLUGIN = plugin/libplugin.a
 # What a program links behind it, unless it uses neither schemas nor sluice-check.
-LIBPLUGIN_LIBS = $(EVENT_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
+LIBPLUGIN_LIBS = $(EVENT_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS) -lm
 
 # The jail of sluice-worker and sluice-check: link $(LIBJAIL) $(LIBBASE) $(SECCOMP_LIBS).
 noinst_LIBRARIES += plugin/libjail.a

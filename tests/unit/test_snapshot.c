@@ -339,6 +339,7 @@ static void a_second_writer_and_a_second_open_are_refused(void **state)
 	struct snapshot *s = NULL;
 	struct why why = WHY_NONE;
 
+	assert_non_null(w);
 	assert_int_equal(snapshot_writer_open(&second, f->dir, (unsigned)-1, &why), -EBUSY);
 	assert_non_null(strstr(why.text, "another sluiced"));
 	assert_int_equal(snapshot_open(&s, f->dir, &why), -EBUSY);

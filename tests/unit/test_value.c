@@ -78,8 +78,9 @@ static void what_json_cannot_hold_is_refused_in_words(void **state)
 
 	(void)state;
 	assert_int_equal(arena_new(&a, 0), 0);
-	assert_json(a, number(NAN), "Cannot serialise number: must not be NaN or Infinity");
-	assert_json(a, number(INFINITY), "Cannot serialise number: must not be NaN or Infinity");
+	assert_json(a, number((double)NAN), "Cannot serialise number: must not be NaN or Infinity");
+	assert_json(a, number((double)INFINITY),
+			"Cannot serialise number: must not be NaN or Infinity");
 	assert_json(a, value_of_str(STR("\xff")), "Cannot serialise string: it is not UTF-8");
 	sparse = value_table_make(a);
 	value_set(a, sparse.table, number(1e8), number(1));
