@@ -38,6 +38,8 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(upstream_reused,      COUNTER, "requests",    "Requests sent on a pooled service connection.") \
 	X(upstream_tls_handshakes, COUNTER, "handshakes", "TLS handshakes completed with services.") \
 	X(upstream_tls_resumed, COUNTER, "handshakes",  "Of those, resumed sessions.") \
+	X(upgrades_total,       COUNTER, "connections", "Connections that became tunnels (101).") \
+	X(tunnels_active,       GAUGE,   "connections", "Of those, open.") \
 	X(upstream_idle,        GAUGE,   "connections", "Pooled service connections.") \
 	X(upstream_errors,      COUNTER, "errors",      "Failed tries at a service peer.") \
 	X(upstream_retries,     COUNTER, "retries",     "Further tries after a failed one.") \

@@ -84,6 +84,19 @@ void conn_bury(struct worker *w)
 	}
 }
 
+enum conn_presence conn_presence(const struct conn *c)
+{
+	ssize_t n;
+	char byte;
+
+	if (c->in != NULL && iobuf_unread(c->in).n != 0)
+		return CONN_THERE;
+	n = recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0)
+		return CONN_HALF_CLOSED;
+	return n < 0 && errno != EAGAIN && errno != EINTR ? CONN_GONE : CONN_THERE;
+}
+
 void conn_close_idle(struct worker *w)
 {
 	struct conn *c = w->conns, *next;

@@ -48,6 +48,9 @@ struct conn {
 void conn_accepted(struct worker *w, int fd, const struct sockaddr_storage *address,
 		uint16_t server_port);
 void conn_close(struct conn *c);
+enum conn_presence { CONN_THERE, CONN_HALF_CLOSED, CONN_GONE };
+/* What became of a client that waits for an answer; there while bytes of it are unread. */
+enum conn_presence conn_presence(const struct conn *c);
 /* Closes every connection that waits for a request (drain). */
 void conn_close_idle(struct worker *w);
 /* Frees what was closed in this turn of the loop. */

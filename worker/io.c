@@ -94,3 +94,10 @@ ssize_t io_write(struct io *io, const struct iovec *iov, int n_iov)
 		io->is_writable = false;
 	return put;
 }
+
+void io_end(struct io *io)
+{
+	if (io->layer != NULL)
+		io->layer->end(io->layer_arg);
+	shutdown(io->fd, SHUT_WR);
+}

@@ -19,6 +19,7 @@
 struct io_layer {
 	ssize_t (*read)(void *layer, void *p, size_t n);
 	ssize_t (*write)(void *layer, const struct iovec *iov, int n_iov);
+	void (*end)(void *layer);
 };
 
 struct io {
@@ -40,3 +41,5 @@ void io_close(struct io *io);
 ssize_t io_read(struct io *io, void *p, size_t n);
 /* >= 0 bytes, -EAGAIN, -errno */
 ssize_t io_write(struct io *io, const struct iovec *iov, int n_iov);
+/* No more will be written: the peer reads the end of the stream. */
+void io_end(struct io *io);

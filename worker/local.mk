@@ -36,13 +36,14 @@ worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTO
 
 pkglibexec_PROGRAMS += worker/sluice-worker
 worker_sluice_worker_SOURCES = \
+	worker/client_gone.c \
 	worker/conn.c worker/conn.h \
 	worker/listener.c worker/listener.h \
 	worker/main.c worker/worker.h \
 	worker/master_link.c worker/master_link.h \
 	worker/reply_head.c worker/respond.c \
 	worker/req.c worker/req.h worker/req_body.c \
-	worker/text.h \
+	worker/text.h worker/tunnel.c \
 	worker/upconn.c worker/upconn.h \
 	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \

@@ -159,6 +159,12 @@ static void add_connection(const struct req *q, struct text *t)
 {
 	bool upgrades = q->x.response.status == 426;
 
+	if (q->x.response.status == 101) {
+		text_add(t, STR("Connection: Upgrade\r\n"));
+		text_add_field(t, STR("Upgrade"),
+				headers_get_id(&q->x.response.service_headers, HEADER_UPGRADE));
+		return;
+	}
 	if (upgrades) {
 		struct str to = headers_get_id(&q->x.response.headers, HEADER_UPGRADE);
 

@@ -99,6 +99,7 @@ static void req_free(struct req *q)
 	req_release_upstream(q, false);
 	if (q->has_sleep)
 		evtimer_del(&q->sleep);
+	req_tunnel_free(q);
 	iobuf_put(q->body_in);
 	iobuf_put(q->up.in);
 	iobuf_put(q->up.more);
@@ -399,7 +400,7 @@ static enum step_result step_log(struct req *q)
 	struct exchange *x = &q->x;
 
 	x->response_end_ns = clock_mono_ns();
-	x->response.bytes_sent = q->out.sent;
+	x->response.bytes_sent = q->out.sent + q->tunnel.down.bytes;
 	x->response.body_bytes_sent = q->body_sent;
 	if (!q->is_refused && q->chain != NULL)
 		chain_log(q->chain);
@@ -441,6 +442,8 @@ void req_on_client_timeout(struct req *q)
 	if (!out_is_empty(&q->out)) {
 		/* it does not read its answer */
 		q->is_aborted = true;
+		q->at = STEP_LOG;
+	} else if (req_half_closed_is_over(q)) {
 		q->at = STEP_LOG;
 	} else if (!q->is_head_made && !q->body.is_over && !q->x.answer.is_set &&
 			(q->at == STEP_UPSTREAM || q->is_parked)) {

@@ -34,7 +34,8 @@ struct req_upstream {
 	struct dns_wait wait;
 	struct dns_answer peers;
 	uint32_t next_peer, n_failed;
-	struct str head; /* of the request, composed */
+	struct str head;    /* of the request, composed */
+	struct str upgrade; /* what it offers; n == 0: nothing */
 	struct out out;
 	struct iobuf *in;   /* the response's head and what came with it */
 	struct iobuf *more; /* the rest of its body, piece by piece */
@@ -45,6 +46,20 @@ struct req_upstream {
 	bool is_request_sent; /* all of it */
 	bool is_body_streamed, is_body_chunked;
 	bool is_eof;
+	bool is_upgraded; /* the service answered 101 to our offer */
+};
+
+/* One direction after an upgrade. */
+struct tunnel_half {
+	struct str first; /* what came behind the head */
+	struct iobuf *held;
+	uint64_t bytes; /* passed on */
+	bool is_over;   /* ended there, and here */
+};
+
+struct req_tunnel {
+	struct tunnel_half up, down;
+	bool has_timer;
 };
 
 struct req {
@@ -81,9 +96,12 @@ struct req {
 	struct str memory_body; /* the body, when it is not streamed */
 	bool is_streamed, is_head_made, is_reply_chunked, has_body_filter, is_end_queued;
 	bool keep_alive; /* what the client was told */
-	bool is_client_gone, is_refused, is_aborted;
+	bool is_client_gone, is_half_closed, is_refused, is_aborted;
 	uint64_t body_sent;
 	char request_id[33];
+
+	bool is_tunnel;
+	struct req_tunnel tunnel;
 
 	bool is_driving, is_woken;
 };
@@ -121,6 +139,20 @@ int req_read_reply_head(struct req *q);
 int req_compose(struct req *q);
 /* Done with the peer: pooled if clean, else closed. */
 void req_release_upstream(struct req *q, bool may_keep);
+
+/* client_gone.c: looked at wherever the service keeps us waiting.  True: cancelled. */
+bool req_client_left(struct req *q);
+/* The time of a half-closed client is up.  True: cancelled. */
+bool req_half_closed_is_over(struct req *q);
+
+/* upgrades (tunnel.c): the client's offer that may go on to the service; n == 0: none. */
+struct str req_upgrade_wanted(const struct req *q);
+/* The 101 in up.reply answers what was offered. */
+bool req_upgrade_is_due(const struct req *q);
+void req_tunnel_start(struct req *q);
+/* Moves what can be moved; GO_ON when it is over. */
+enum step_result req_tunnel_run(struct req *q);
+void req_tunnel_free(struct req *q);
 
 /* the client's side (respond.c, reply_head.c) */
 enum step_result req_step_respond(struct req *q);

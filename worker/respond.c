@@ -109,6 +109,16 @@ static void queue_stream_head(struct req *q)
 	queue_head(q, has_length, length);
 }
 
+/* The service's 101; unless a plugin answered or chose another status: then the service's
+ * connection is of no use, and there is no body. */
+static void queue_upgrade(struct req *q)
+{
+	q->keep_alive = false;
+	q->is_end_queued = true;
+	if (queue_head(q, false, 0))
+		req_tunnel_start(q);
+}
+
 static void prepare(struct req *q)
 {
 	struct exchange_response *r = &q->x.response;
@@ -119,6 +129,15 @@ static void prepare(struct req *q)
 		if (chain_header_filter(q->chain) == CHAIN_ANSWER)
 			take_answer(q);
 		q->has_body_filter = chain_wants_body_filter(q->chain);
+	}
+	if (r->status == 101 && q->up.is_upgraded && q->up.conn != NULL) {
+		r->is_sent = true;
+		queue_upgrade(q);
+		return;
+	}
+	if (q->up.is_upgraded && q->is_streamed) {
+		req_release_upstream(q, false);
+		q->is_streamed = false;
 	}
 	if (r->status < 200 || r->status > 599)
 		r->status = 500;
@@ -238,8 +257,8 @@ enum step_result req_step_respond(struct req *q)
 			q->is_client_gone = q->is_aborted = true;
 		else if (q->is_end_queued)
 			break;
-		else if (!queue_more(q, true))
+		else if (!queue_more(q, true) && !req_client_left(q))
 			return STEP_WAIT;
 	}
-	return STEP_GO_ON;
+	return q->is_tunnel && !q->is_aborted ? req_tunnel_run(q) : STEP_GO_ON;
 }

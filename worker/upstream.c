@@ -284,7 +284,7 @@ static enum up_next exchanging(struct req *q)
 		return try_failed(q, r == -EPROTO ? "malformed response" : "receive", r);
 	reply_taken(q);
 	up->state = UP_READY;
-	if (q->chain != NULL && chain_wants_response(q->chain)) {
+	if (q->chain != NULL && !up->is_upgraded && chain_wants_response(q->chain)) {
 		q->x.response.service_body.state = BODY_READING;
 		up->state = UP_BUFFERING;
 	}
@@ -352,6 +352,8 @@ enum step_result req_step_upstream(struct req *q)
 	do
 		next = states[q->up.state](q);
 	while (next == UP_AGAIN);
+	if (next == UP_WAIT && req_client_left(q))
+		return STEP_GO_ON;
 	return next == UP_WAIT ? STEP_WAIT : STEP_GO_ON;
 }
 
@@ -361,6 +363,12 @@ void req_on_upstream_timeout(struct req *q)
 
 	if (u == NULL)
 		return;
+	if (q->is_tunnel) {
+		log_info("upgraded connection idle", "id=%s", q->x.request.id);
+		req_release_upstream(q, false);
+		req_drive(q);
+		return;
+	}
 	if (q->up.state == UP_EXCHANGING && !q->up.is_request_sent && out_is_empty(&q->up.out)) {
 		/* it is the client that keeps us waiting, and it has its own timeout */
 		timer_set(&q->w->timers, &u->timer, q->x.upstream.read_timeout_ms);

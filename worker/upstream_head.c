@@ -149,6 +149,15 @@ static void add_framing(struct req *q, struct text *t)
 	text_add(t, STR("\r\n"));
 }
 
+static void add_upgrade(struct req *q, struct text *t)
+{
+	q->up.upgrade = req_upgrade_wanted(q);
+	if (q->up.upgrade.n == 0)
+		return;
+	text_add(t, STR("Connection: Upgrade\r\n"));
+	text_add_field(t, STR("Upgrade"), q->up.upgrade);
+}
+
 static void add_request_line(struct req *q, struct text *t)
 {
 	const struct exchange *x = &q->x;
@@ -194,6 +203,7 @@ int req_compose(struct req *q)
 	text_add_field(&t, STR("Host"), q->x.upstream.host_header);
 	add_own_fields(q, &t);
 	add_framing(q, &t);
+	add_upgrade(q, &t);
 	add_forwarded(q, &t);
 	add_via(&q->x.request, &t);
 	if (q->w->added.upstream_request_id)

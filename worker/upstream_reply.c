@@ -43,8 +43,10 @@ static int take_head(struct req *q, size_t n)
 	if (h1_parse_response(&up->reply, head, q->x.upstream.method, h) != 0)
 		return -EPROTO;
 	up->in->at += n;
-	if (up->reply.status == 101) /* we never ask for an upgrade */
-		return -EPROTO;
+	if (up->reply.status == 101) {
+		up->is_upgraded = req_upgrade_is_due(q);
+		return up->is_upgraded ? 0 : -EPROTO;
+	}
 	if (up->reply.status >= 200)
 		return 0;
 	up->scan = (struct h1_scan){.is_response = true};
@@ -138,9 +140,9 @@ void req_release_upstream(struct req *q, bool may_keep)
 		return;
 	up->conn = NULL;
 	u->req = NULL;
-	if (may_keep && up->is_request_sent && out_is_empty(&up->out) && up->body.is_over &&
-			up->reply.keep_alive && !up->is_eof && source(q) != NULL &&
-			iobuf_unread(source(q)).n == 0)
+	if (may_keep && !up->is_upgraded && up->is_request_sent && out_is_empty(&up->out) &&
+			up->body.is_over && up->reply.keep_alive && !up->is_eof &&
+			source(q) != NULL && iobuf_unread(source(q)).n == 0)
 		upconn_keep(u);
 	else
 		upconn_close(u);

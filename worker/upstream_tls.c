@@ -364,7 +364,17 @@ static ssize_t link_write(void *layer, const struct iovec *iov, int n_iov)
 	return r == 0 ? -EPIPE : r;
 }
 
-static const struct io_layer layer = {link_read, link_write};
+static void link_end(void *layer)
+{
+	struct tls_link *l = layer;
+
+	sl_check(l, TLS_LINK_MAGIC);
+	if (l->is_up && !l->is_broken)
+		SSL_shutdown(l->ssl);
+	ERR_clear_error();
+}
+
+static const struct io_layer layer = {link_read, link_write, link_end};
 
 /* What the handshake shows and demands of the peer. */
 static bool link_set_up(struct tls_link *l, int fd)
@@ -422,9 +432,7 @@ int tls_link_open(struct tls_link **ret, struct upstream_tls *t, struct io *io,
 
 void tls_link_close(struct tls_link *l)
 {
-	if (l->is_up && !l->is_broken)
-		SSL_shutdown(l->ssl);
-	ERR_clear_error();
+	link_end(l);
 	SSL_free(l->ssl);
 	l->io->layer = NULL;
 	l->magic = 0;
