@@ -191,8 +191,8 @@ static void on_hello(void *arg, struct stream_peer *p, const Sluice__Stream__V1_
 	n->held = held_by(f, hello);
 	n->is_rolled_back = false;
 	n->refusals = 0;
-	log_notice("node connected", "node=%s address=%s generation=%" PRIu64 " in_step=%d", n->id,
-			stream_peer_name(p), hello->generation,
+	log_notice("node connected", "node=%s address=\"%s\" generation=%" PRIu64 " in_step=%d",
+			n->id, stream_peer_name(p), hello->generation,
 			n->held == store_generation(f->model->store) && n->held != 0);
 	send_if_behind(n);
 }

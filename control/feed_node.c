@@ -130,15 +130,32 @@ static json_t *text_or_null(const char *text)
 	return text != NULL ? json_string(text) : json_null();
 }
 
+/* "127.0.0.1:4711 CN=edge" → 127.0.0.1; "[::1]:4711" → ::1; a unix socket as it is. */
+static json_t *ip_or_null(const char *address)
+{
+	struct str a = str_of(address != NULL ? address : "");
+	size_t n = strcspn(a.p, " ");
+
+	if (a.n == 0)
+		return json_null();
+	if (str_starts(a, STR("unix:")))
+		return json_string(address);
+	while (n > 0 && a.p[--n] != ':')
+		;
+	if (n >= 2 && a.p[0] == '[')
+		return json_stringn(a.p + 1, n - 2);
+	return json_stringn(a.p, n);
+}
+
 json_t *feed_node_json(const struct feed_node *n, uint64_t wanted)
 {
 	const char *sync = n->is_rolled_back ? "rollback" : n->refusals != 0 ? "refused" : "normal";
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:I, s:O, s:s, s:b, s:I, s:I, s:o, s:o}", "id",
-			n->id, "hostname", text_or_null(n->hostname), "ip",
-			text_or_null(n->address), "version", text_or_null(n->version), "last_seen",
-			(json_int_t)n->seen_s, "labels", n->labels, "sync_status", sync,
-			"connected", n->peer != NULL, "generation",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:O, s:s, s:b, s:I, s:I, s:o, s:o}", "id",
+			n->id, "hostname", text_or_null(n->hostname), "ip", ip_or_null(n->address),
+			"address", text_or_null(n->address), "version", text_or_null(n->version),
+			"last_seen", (json_int_t)n->seen_s, "labels", n->labels, "sync_status",
+			sync, "connected", n->peer != NULL, "generation",
 			(json_int_t)(n->said > n->held ? n->said : n->held), "wanted_generation",
 			(json_int_t)wanted, "rejected", rejections(n), "refused_for",
 			text_or_null(n->refused_for));

@@ -87,18 +87,13 @@ static void render_entities(const json_t *s, FILE *out)
 	fprintf(out, "\n");
 }
 
-void render_status(const json_t *doc, FILE *out)
+/* What only a node that serves traffic has. */
+static void render_data_plane(const json_t *doc, const json_t *s, FILE *out)
 {
-	const json_t *s = at(doc, "sluice");
-	char up[32], used[32], map[32];
+	char used[32], map[32];
 
-	duration(up, sizeof(up), number_at(s, "uptime_ms"));
 	bytes(used, sizeof(used), number_at(s, "snapshot.used_bytes"));
 	bytes(map, sizeof(map), number_at(s, "snapshot.map_bytes"));
-	fprintf(out, "node        %s (%s)\n", text_at(s, "node_id"), text_at(s, "hostname"));
-	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n", text_at(s, "version"),
-			text_at(s, "role"), number_at(s, "pid"), up,
-			json_is_true(at(s, "draining")) ? ", STOPPING" : "");
 	fprintf(out, "workers     %lld of %lld ready\n", number_at(s, "workers.ready"),
 			number_at(s, "workers.total"));
 	fprintf(out, "generation  %lld (epoch %.8s, hash %.8s)\n", number_at(s, "generation"),
@@ -112,6 +107,23 @@ void render_status(const json_t *doc, FILE *out)
 	fprintf(out, "steering    %s, %s (%s)\n", text_at(s, "steering.mode"),
 			json_is_true(at(s, "steering.bpf")) ? "by eBPF" : "without eBPF",
 			text_at(s, "steering.reason"));
+}
+
+void render_status(const json_t *doc, FILE *out)
+{
+	const json_t *s = at(doc, "sluice");
+	char up[32];
+
+	duration(up, sizeof(up), number_at(s, "uptime_ms"));
+	fprintf(out, "node        %s (%s)\n", text_at(s, "node_id"), text_at(s, "hostname"));
+	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n", text_at(s, "version"),
+			text_at(s, "role"), number_at(s, "pid"), up,
+			json_is_true(at(s, "draining")) ? ", STOPPING" : "");
+	if (strcmp(text_at(s, "role"), "control_plane") == 0)
+		fprintf(out, "traffic     none here; the nodes it feeds: GET "
+			     "/clustering/data-planes on the Admin API\n");
+	else
+		render_data_plane(doc, s, out);
 }
 
 /* ---- tables ---- */

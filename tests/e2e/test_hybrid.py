@@ -47,6 +47,15 @@ def test_a_plugin_streams_to_every_data_plane_and_each_says_so(cluster, origin):
         eventually(lambda n=node: n.get("/r").headers.get("X-Plugin") == "v2", "the new code acts")
 
 
+def test_what_a_control_plane_says_of_itself_and_of_its_nodes(cluster):
+    control, data_plane = cluster
+    data_plane("a").start()
+    node = eventually(lambda: (d := control.admin("GET", "/clustering/data-planes").json()["data"]) and d[0], "it is listed")
+    assert node["ip"] == "127.0.0.1" and node["address"].endswith(" CN=node")
+    text = control.ctl("status").stdout
+    assert "data-planes" in text and "generation" not in text
+
+
 def test_a_data_plane_serves_and_restarts_without_its_control_plane_and_catches_up(cluster, origin):
     control, data_plane = cluster
     node = data_plane("a").start()
