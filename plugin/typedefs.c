@@ -33,6 +33,7 @@ static const struct {
 		{"cidr_v4", typedef_check_cidr_v4},
 		{"path", typedef_check_path},
 		{"router_path", typedef_check_router_path},
+		{"router_header", typedef_check_router_header},
 		{"url", typedef_check_url},
 		{"name", typedef_check_name},
 		{"utf8_name", typedef_check_utf8_name},

@@ -17,7 +17,8 @@ typedef_fn typedef_check_host, typedef_check_host_with_optional_port, typedef_ch
 		typedef_check_host_with_wildcard, typedef_check_sni, typedef_check_wildcard_sni,
 		typedef_check_ip, typedef_check_ip_or_cidr, typedef_check_cidr_v4;
 /* typedefs_path.c */
-typedef_fn typedef_check_path, typedef_check_router_path, typedef_check_url;
+typedef_fn typedef_check_path, typedef_check_router_path, typedef_check_router_header,
+		typedef_check_url;
 /* typedefs_name.c */
 typedef_fn typedef_check_name, typedef_check_utf8_name, typedef_check_tag,
 		typedef_check_header_name, typedef_check_cookie_name;

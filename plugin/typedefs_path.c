@@ -99,6 +99,11 @@ bool typedef_check_router_path(struct str text, struct buf *msg)
 	return check_encoding(text, msg) && check_normalized(text, msg);
 }
 
+bool typedef_check_router_header(struct str text, struct buf *msg)
+{
+	return !str_starts(text, STR("~*")) || check_regex(str_from(text, 2), msg);
+}
+
 /* scheme://host…: what a URL must have here. */
 bool typedef_check_url(struct str text, struct buf *msg)
 {

@@ -24,12 +24,12 @@ services:
   host: h
   port: 99999
   routes:
-  - name: r
+  - paths: [/r]
     plugins:
     - name: nope
 - name: t
 routes:
-- name: q
+- paths: [/q]
   service: nobody
 """
 

@@ -67,6 +67,13 @@ def test_violations_say_which_field_and_why(control):
     assert "@entity" in control.refused("POST", "/consumers", {})["fields"]
     assert "protocols" in control.refused("POST", "/routes", {"protocols": ["http", "tcp"], "paths": ["/"]})["fields"]
     assert "regex" in str(control.refused("POST", "/routes", {"paths": ["~/("]})["fields"])
+    assert "regex" in str(control.refused("POST", "/routes", {"headers": {"x-a": ["~*("]}})["fields"])
+    assert control.refused("POST", "/routes", {"paths": ["nope"]})["fields"] == {
+        "paths": ["should start with: / (fixed path) or ~/ (regex path)"]}
+    assert control.refused("POST", "/routes", {"protocols": ["http"], "snis": []})["fields"]["@entity"] == [
+        "must set one of 'methods', 'hosts', 'headers', 'paths' when 'protocols' is 'http'"]
+    assert control.refused("POST", "/routes", {"name": "all"})["fields"]["@entity"] == [
+        "must set one of 'methods', 'hosts', 'headers', 'paths', 'snis' when 'protocols' is 'https'"]
 
 
 def test_unique_and_foreign_violations(control):

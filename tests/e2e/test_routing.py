@@ -72,16 +72,19 @@ REQUESTS = [
 @pytest.fixture(scope="module")
 def routed(tmp_path_factory):
     origin = Origin()
-    node = Node(tmp_path_factory.mktemp("routing") / "node").start()
-    for name, fields in ROUTES.items():
-        node.make("/services", {"name": name, "host": "127.0.0.1", "port": origin.port, "path": f"/{name}"})
-        fields = {**fields, "hosts": [h.replace("PORT", str(node.proxy_port)) for h in fields.get("hosts", [])] or None}
-        node.make(f"/services/{name}/routes", {"name": name, "protocols": ["http"], **fields})
-    node.wait_settled()
-    yield node
-    node.stop()
-    node.clean_up()
-    origin.close()
+    node = Node(tmp_path_factory.mktemp("routing") / "node")
+    try:
+        node.start()
+        for name, fields in ROUTES.items():
+            node.make("/services", {"name": name, "host": "127.0.0.1", "port": origin.port, "path": f"/{name}"})
+            fields = {**fields, "hosts": [h.replace("PORT", str(node.proxy_port)) for h in fields.get("hosts", [])] or None}
+            node.make(f"/services/{name}/routes", {"name": name, "protocols": ["http"], **fields})
+        node.wait_settled()
+        yield node
+        node.stop()
+    finally:
+        node.clean_up()
+        origin.close()
 
 
 def ask(node, method, host, path, headers=None):
@@ -116,16 +119,19 @@ PATHS = [
 def joined(tmp_path_factory):
     """Every pair of service path and strip_path, told apart by the host."""
     origin = Origin()
-    node = Node(tmp_path_factory.mktemp("paths") / "node").start()
-    for i, (path, strip) in enumerate(sorted({(p, s) for p, s, _, _ in PATHS})):
-        node.make("/services", {"name": f"s{i}", "host": "127.0.0.1", "port": origin.port, "path": path})
-        node.make(f"/services/s{i}/routes", {"paths": ["/pre"], "strip_path": strip, "protocols": ["http"],
-                                             "hosts": [host_of(path, strip)]})
-    node.wait_settled()
-    yield node
-    node.stop()
-    node.clean_up()
-    origin.close()
+    node = Node(tmp_path_factory.mktemp("paths") / "node")
+    try:
+        node.start()
+        for i, (path, strip) in enumerate(sorted({(p, s) for p, s, _, _ in PATHS})):
+            node.make("/services", {"name": f"s{i}", "host": "127.0.0.1", "port": origin.port, "path": path})
+            node.make(f"/services/s{i}/routes", {"paths": ["/pre"], "strip_path": strip, "protocols": ["http"],
+                                                 "hosts": [host_of(path, strip)]})
+        node.wait_settled()
+        yield node
+        node.stop()
+    finally:
+        node.clean_up()
+        origin.close()
 
 
 def host_of(path, strip):
