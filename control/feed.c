@@ -31,30 +31,60 @@ struct feed {
 
 /* ---- sending ---- */
 
+static void end_update(struct feed_node *n)
+{
+	feed_update_free(n->update);
+	n->update = NULL;
+}
+
+static void log_sent(const struct feed_node *n)
+{
+	struct feed_update_facts sent = feed_update_facts(n->update);
+
+	log_info("update sent",
+			"node=%s base=%" PRIu64 " generation=%" PRIu64 " resources=%" PRIu64
+			" removed=%" PRIu64 " parts=%u",
+			n->id, sent.base, sent.generation, sent.resources_n, sent.removed_n,
+			sent.parts_n);
+}
+
+static void go_on_sending(struct feed_node *n)
+{
+	int r;
+
+	if (n->peer == NULL || n->update == NULL)
+		return;
+	r = feed_update_send(n->update);
+	if (r == 0)
+		return;
+	if (r == 1)
+		log_sent(n);
+	end_update(n);
+	if (r == -EMSGSIZE)
+		log_err("an entity does not fit into one message",
+				"node=%s key=cluster_max_payload bytes=%" PRIu64, n->id,
+				n->feed->model->conf->cluster_max_payload);
+	else if (r < 0)
+		log_err("an update could not be sent", "node=%s error=%s", n->id, strerror(-r));
+	if (r < 0)
+		stream_peer_close(n->peer, "the update could not be sent");
+}
+
 static void send_update(struct feed_node *n)
 {
-	struct feed *f = n->feed;
-	struct feed_update sent;
-	int r = feed_update_send(n, f->model->store, n->held, &sent);
+	struct feed_update_facts sent;
+	int r = feed_update_new(&n->update, n, n->feed->model->store, n->held);
 
-	if (r == -EMSGSIZE) {
-		log_err("the configuration does not fit into one message",
-				"node=%s key=cluster_max_payload bytes=%" PRIu64, n->id,
-				f->model->conf->cluster_max_payload);
-		stream_peer_close(n->peer, "the update is larger than cluster_max_payload");
-		return;
-	}
 	if (r != 0) {
-		log_err("an update could not be sent", "node=%s error=%s", n->id, strerror(-r));
+		log_err("an update could not be made", "node=%s error=%s", n->id, strerror(-r));
 		stream_peer_close(n->peer, "the update could not be made");
 		return;
 	}
+	sent = feed_update_facts(n->update);
 	n->is_in_flight = true;
 	n->is_full = sent.base == 0;
 	n->sent = sent.generation;
-	log_info("update sent",
-			"node=%s base=%" PRIu64 " generation=%" PRIu64 " resources=%zu removed=%zu",
-			n->id, sent.base, sent.generation, sent.resources_n, sent.removed_n);
+	go_on_sending(n);
 }
 
 static bool is_waiting_again(const struct feed_node *n)
@@ -149,9 +179,11 @@ static uint64_t held_by(struct feed *f, const Sluice__Stream__V1__Hello *hello)
 
 	if (!same_bytes(&hello->epoch, store_epoch(store), STORE_EPOCH_BYTES))
 		return 0;
-	if (store_begin(store, false, &t, NULL) == 0 && store_digest(t, digest) == 0 &&
-			same_bytes(&hello->digest, digest, sizeof(digest)))
-		return store_generation(store);
+	if (store_begin(store, false, &t, NULL) == 0) {
+		store_digest(t, digest);
+		if (same_bytes(&hello->digest, digest, sizeof(digest)))
+			return store_generation(store);
+	}
 	return hello->generation < store_generation(store) ? hello->generation : 0;
 }
 
@@ -161,6 +193,7 @@ static void detach(struct feed_node *n)
 		stream_peer_set_user(n->peer, NULL);
 	n->peer = NULL;
 	n->is_in_flight = false;
+	end_update(n);
 	n->blobs_n = n->blobs_at = 0;
 	n->blob_offset = 0;
 }
@@ -257,6 +290,7 @@ static void take_ack(struct feed_node *n, const Sluice__Stream__V1__Ack *ack)
 	if (!ack->final)
 		return;
 	n->is_in_flight = false;
+	end_update(n); /* refused before all of it was sent */
 	if (ack->refused_for[0] != '\0') {
 		take_refusal(n, ack);
 	} else {
@@ -319,8 +353,10 @@ static void on_drained(void *arg, struct stream_peer *p)
 	struct feed *f = arg;
 	struct feed_node *n = stream_peer_user(p);
 
-	if (n != NULL)
-		feed_node_send_blobs(n, f->model->store);
+	if (n == NULL)
+		return;
+	go_on_sending(n);
+	feed_node_send_blobs(n, f->model->store);
 }
 
 /* ---- opening ---- */

@@ -9,6 +9,8 @@
 
 #include <event2/event.h>
 
+#include "control/feed_update.h"
+
 int feed_node_new(struct feed_node **ret, struct feed *feed, const char *id)
 {
 	struct feed_node *n = calloc(1, sizeof(*n));
@@ -26,6 +28,7 @@ void feed_node_free(struct feed_node *n)
 {
 	if (n->again != NULL)
 		event_free(n->again);
+	feed_update_free(n->update);
 	json_decref(n->labels);
 	json_decref(n->verdicts);
 	free(n->hostname);
@@ -96,6 +99,26 @@ bool feed_node_judge(struct feed_node *n, const Sluice__Stream__V1__ResourceVerd
 	is_new = !json_equal(said, json_object_get(n->verdicts, key));
 	json_object_set_new(n->verdicts, key, said);
 	return is_new;
+}
+
+void feed_node_forget(struct feed_node *n, uint32_t kind, const char *id)
+{
+	char key[80];
+	const char *at;
+	json_t *verdict;
+	void *next;
+
+	if (id != NULL && kind != 4) {
+		verdict_key(kind, id, key, sizeof(key));
+		json_object_del(n->verdicts, key);
+	}
+	if (id != NULL)
+		return;
+	json_object_foreach_safe(n->verdicts, next, at, verdict)
+	{
+		if (json_integer_value(json_object_get(verdict, "kind")) != 4)
+			json_object_del(n->verdicts, at);
+	}
 }
 
 const json_t *feed_node_verdict(const struct feed_node *n, uint8_t kind, const char *id)

@@ -19,6 +19,7 @@
 
 struct event;
 struct feed;
+struct feed_update;
 
 struct feed_node {
 	TAILQ_ENTRY(feed_node) entry;
@@ -27,9 +28,10 @@ struct feed_node {
 	char *hostname, *version, *address;
 	json_t *labels;
 	int64_t seen_s;
-	struct stream_peer *peer; /* NULL = not connected */
-	uint64_t held;            /* generation the node has taken; 0 = unknown: full next */
-	uint64_t said;            /* generation it last named itself */
+	struct stream_peer *peer;   /* NULL = not connected */
+	uint64_t held;              /* generation the node has taken; 0 = unknown: full next */
+	uint64_t said;              /* generation it last named itself */
+	struct feed_update *update; /* being sent; NULL: none, or all of it is */
 	/* the Update in flight */
 	bool is_in_flight, is_full;
 	uint8_t nonce[FEED_NONCE_BYTES];
@@ -54,6 +56,9 @@ void feed_node_describe(
 		struct feed_node *n, const Sluice__Stream__V1__Hello *hello, const char *address);
 /* Keeps a verdict; false when it says nothing new. */
 bool feed_node_judge(struct feed_node *n, const Sluice__Stream__V1__ResourceVerdict *v);
+/* Verdicts on all but plugin code go; id NULL: of every resource.  The Ack to an Update in parts
+ * names only what is not active. */
+void feed_node_forget(struct feed_node *n, uint32_t kind, const char *id);
 /* The last verdict, borrowed; NULL. */
 const json_t *feed_node_verdict(const struct feed_node *n, uint8_t kind, const char *id);
 /* As /clustering/data-planes shows it; wanted: the generation of the store. */

@@ -6,12 +6,38 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "control/entity.h"
+
+#define PART_BYTES_MAX ((size_t)256 << 10)
+#define PART_RESOURCES_MAX 2048
+#define RESOURCE_OVERHEAD 96           /* id, hash, version and their tags */
+#define QUEUED_MAX ((size_t)512 << 10) /* above what makes `drained` come */
 
 struct changes {
 	struct arena *arena;
 	struct store_change *v;
 	size_t n, cap;
+};
+
+struct feed_update {
+	struct feed_node *node;
+	struct store *store;
+	struct store_txn *txn;
+	struct arena *arena, *part_arena;
+	struct feed_update_facts facts;
+	/* a full one: where the walk stands */
+	uint8_t kind;
+	char id[UUID_TEXT_BYTES];
+	/* a delta: */
+	struct changes changes;
+	size_t at;
+	int round; /* 0: removals */
+};
+
+struct part {
+	struct arena *arena;
+	Sluice__Stream__V1__Resource **resources;
+	Sluice__Stream__V1__ResourceId **removed;
+	size_t resources_n, removed_n, bytes;
 };
 
 /* ---- which entities ---- */
@@ -31,29 +57,6 @@ static int note(void *arg, const struct store_change *change)
 		c->cap = cap;
 	}
 	c->v[c->n++] = *change;
-	return 0;
-}
-
-static int note_all(struct changes *c, struct store_txn *t)
-{
-	struct store_change change = {.kind = 0};
-	struct store_entity e;
-	int r = STORE_E_NONE;
-
-	for (enum entity_type i = 0; i < ENTITY_COUNT; i++) {
-		char at[UUID_TEXT_BYTES] = "";
-
-		change.kind = entity_def(i)->kind;
-		while ((r = store_next(t, change.kind, at, &e)) == 0) {
-			memcpy(at, e.id, sizeof(at));
-			memcpy(change.id, e.id, sizeof(at));
-			r = note(c, &change);
-			if (r != 0)
-				return r;
-		}
-		if (r < 0)
-			return r;
-	}
 	return 0;
 }
 
@@ -78,109 +81,219 @@ static void fold(struct changes *c)
 	c->n = out;
 }
 
-/* ---- the message ---- */
+static int collect(struct feed_update *u)
+{
+	int r = u->facts.base != 0 ? store_changes(u->txn, u->facts.base, note, &u->changes)
+				   : STORE_E_NONE;
+
+	if (r == STORE_E_NONE) {
+		u->facts.base = 0;
+		u->changes.n = 0;
+		return 0;
+	}
+	fold(&u->changes);
+	return r;
+}
+
+/* ---- one part ---- */
 
 static void *loose(const void *p)
 {
 	return (void *)(uintptr_t)p;
 }
 
-static int add_resource(struct arena *a, const struct store_change *c, const struct store_entity *e,
-		Sluice__Stream__V1__Resource **ret)
+static int add_resource(struct part *p, uint8_t kind, const struct store_entity *e)
 {
-	Sluice__Stream__V1__Resource *m = arena_alloc(a, sizeof(*m));
-	uint8_t *sha = arena_alloc(a, STORE_SHA_BYTES);
+	Sluice__Stream__V1__Resource *m = arena_alloc(p->arena, sizeof(*m));
+	uint8_t *sha = arena_alloc(p->arena, STORE_SHA_BYTES);
+	char *id = arena_strndup(p->arena, e->id, strlen(e->id));
 
-	if (m == NULL || sha == NULL)
+	if (m == NULL || sha == NULL || id == NULL)
 		return -ENOMEM;
 	sluice__stream__v1__resource__init(m);
 	store_sha256(e->spec, sha);
-	m->kind = c->kind;
-	m->id = loose(c->id);
+	m->kind = kind;
+	m->id = id;
 	m->version = e->version;
 	m->spec_sha256 = (ProtobufCBinaryData){STORE_SHA_BYTES, sha};
 	m->spec = (ProtobufCBinaryData){e->spec.n, loose(e->spec.p)};
-	*ret = m;
+	p->resources[p->resources_n++] = m;
+	p->bytes += e->spec.n + RESOURCE_OVERHEAD;
 	return 0;
 }
 
-static int add_removed(
-		struct arena *a, const struct store_change *c, Sluice__Stream__V1__ResourceId **ret)
+static int add_removed(struct part *p, const struct store_change *c)
 {
-	Sluice__Stream__V1__ResourceId *m = arena_alloc(a, sizeof(*m));
+	Sluice__Stream__V1__ResourceId *m = arena_alloc(p->arena, sizeof(*m));
 
 	if (m == NULL)
 		return -ENOMEM;
 	sluice__stream__v1__resource_id__init(m);
 	m->kind = c->kind;
 	m->id = loose(c->id);
-	*ret = m;
+	p->removed[p->removed_n++] = m;
+	p->bytes += RESOURCE_OVERHEAD;
 	return 0;
 }
 
-static int fill(struct store_txn *t, const struct changes *c, Sluice__Stream__V1__Update *u)
+static bool is_full_part(const struct part *p, size_t next_bytes)
 {
-	u->resources = arena_calloc(c->arena, (c->n + 1) * sizeof(void *));
-	u->removed = arena_calloc(c->arena, (c->n + 1) * sizeof(void *));
-	if (u->resources == NULL || u->removed == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < c->n; i++) {
-		struct store_entity e;
-		int r = store_get(t, c->v[i].kind, c->v[i].id, &e);
+	size_t n = p->resources_n + p->removed_n;
 
-		if (r == 0)
-			r = add_resource(c->arena, &c->v[i], &e, &u->resources[u->n_resources++]);
-		else if (r == STORE_E_NONE)
-			r = add_removed(c->arena, &c->v[i], &u->removed[u->n_removed++]);
+	return n == PART_RESOURCES_MAX || (n != 0 && p->bytes + next_bytes > PART_BYTES_MAX);
+}
+
+/* false in *ret_more: there is nothing behind this part. */
+static int fill_full(struct feed_update *u, struct part *p, bool *ret_more)
+{
+	struct store_entity e;
+	uint8_t kind;
+	int r;
+
+	while ((r = store_walk(u->txn, u->kind, u->id, &kind, &e)) == 0) {
+		*ret_more = is_full_part(p, e.spec.n);
+		if (*ret_more)
+			return 0;
+		r = add_resource(p, kind, &e);
 		if (r != 0)
 			return r;
+		u->kind = kind;
+		memcpy(u->id, e.id, sizeof(u->id));
+	}
+	return r == STORE_E_NONE ? 0 : r;
+}
+
+/* What is gone first, then what is there: a name may have moved from one to the other. */
+static int fill_delta(struct feed_update *u, struct part *p, bool *ret_more)
+{
+	for (; u->round < 2; u->round++, u->at = 0) {
+		for (; u->at < u->changes.n; u->at++) {
+			const struct store_change *c = &u->changes.v[u->at];
+			struct store_entity e = {.spec = STR_NONE};
+			int r = store_get(u->txn, c->kind, c->id, &e);
+
+			if (r < 0)
+				return r;
+			if ((r == STORE_E_NONE) != (u->round == 0))
+				continue;
+			*ret_more = is_full_part(p, e.spec.n);
+			if (*ret_more)
+				return 0;
+			r = r == STORE_E_NONE ? add_removed(p, c) : add_resource(p, c->kind, &e);
+			if (r != 0)
+				return r;
+		}
 	}
 	return 0;
 }
 
-static int collect(struct store_txn *t, uint64_t *base, struct changes *c)
-{
-	int r = *base != 0 ? store_changes(t, *base, note, c) : STORE_E_NONE;
-
-	if (r == STORE_E_NONE) {
-		*base = 0;
-		c->n = 0;
-		r = note_all(c, t);
-	}
-	fold(c);
-	return r;
-}
-
-int feed_update_send(
-		struct feed_node *n, struct store *store, uint64_t base, struct feed_update *ret)
+static int send_part(struct feed_update *u, const struct part *p, bool has_more)
 {
 	Sluice__Stream__V1__ControlMessage m = SLUICE__STREAM__V1__CONTROL_MESSAGE__INIT;
-	Sluice__Stream__V1__Update u = SLUICE__STREAM__V1__UPDATE__INIT;
+	Sluice__Stream__V1__Update x = SLUICE__STREAM__V1__UPDATE__INIT;
 	uint8_t digest[STORE_SHA_BYTES];
-	sl_auto(store_txn) t = NULL;
-	sl_auto(arena) a = NULL;
-	struct changes c = {.arena = NULL};
-	int r = arena_new(&a, 0);
 
-	c.arena = a;
+	store_digest(u->txn, digest);
+	x.nonce = (ProtobufCBinaryData){sizeof(u->node->nonce), u->node->nonce};
+	x.epoch = (ProtobufCBinaryData){STORE_EPOCH_BYTES, loose(store_epoch(u->store))};
+	x.base_generation = u->facts.base;
+	x.generation = u->facts.generation;
+	x.resources = loose(p->resources);
+	x.n_resources = p->resources_n;
+	x.removed = loose(p->removed);
+	x.n_removed = p->removed_n;
+	if (!has_more)
+		x.digest_after = (ProtobufCBinaryData){sizeof(digest), digest};
+	x.part = u->facts.parts_n;
+	x.has_more = has_more;
+	m.body_case = SLUICE__STREAM__V1__CONTROL_MESSAGE__BODY_UPDATE;
+	m.update = &x;
+	return stream_peer_send(u->node->peer, &m);
+}
+
+/* What is not named in the Ack will be active. */
+static void forget_verdicts(struct feed_update *u, const struct part *p)
+{
+	if (u->facts.base == 0 && u->facts.parts_n == 0)
+		feed_node_forget(u->node, 0, NULL);
+	for (size_t i = 0; u->facts.base != 0 && i < p->resources_n; i++)
+		feed_node_forget(u->node, p->resources[i]->kind, p->resources[i]->id);
+	for (size_t i = 0; u->facts.base != 0 && i < p->removed_n; i++)
+		feed_node_forget(u->node, p->removed[i]->kind, p->removed[i]->id);
+}
+
+static int make_part(struct feed_update *u)
+{
+	struct part p = {.bytes = 0};
+	bool has_more = false;
+	int r;
+
+	arena_clear(u->part_arena);
+	p.arena = u->part_arena;
+	p.resources = arena_alloc(p.arena, PART_RESOURCES_MAX * sizeof(*p.resources));
+	p.removed = arena_alloc(p.arena, PART_RESOURCES_MAX * sizeof(*p.removed));
+	if (p.resources == NULL || p.removed == NULL)
+		return -ENOMEM;
+	r = u->facts.base == 0 ? fill_full(u, &p, &has_more) : fill_delta(u, &p, &has_more);
 	if (r == 0)
-		r = store_begin(store, false, &t, NULL);
+		r = send_part(u, &p, has_more);
+	if (r != 0)
+		return r;
+	if (has_more || u->facts.parts_n != 0)
+		forget_verdicts(u, &p);
+	u->facts.parts_n++;
+	u->facts.resources_n += p.resources_n;
+	u->facts.removed_n += p.removed_n;
+	return has_more ? 0 : 1;
+}
+
+/* ---- the whole ---- */
+
+int feed_update_new(
+		struct feed_update **ret, struct feed_node *n, struct store *store, uint64_t base)
+{
+	sl_auto(feed_update) u = calloc(1, sizeof(*u));
+	int r = u == NULL ? -ENOMEM : arena_new(&u->arena, 0);
+
 	if (r == 0)
-		r = collect(t, &base, &c);
+		r = arena_new(&u->part_arena, 0);
 	if (r == 0)
-		r = fill(t, &c, &u);
-	if (r == 0)
-		r = store_digest(t, digest);
+		r = store_begin(store, false, &u->txn, NULL);
+	if (r != 0)
+		return r;
+	u->node = n;
+	u->store = store;
+	u->changes.arena = u->arena;
+	u->facts.base = base;
+	u->facts.generation = store_txn_generation(u->txn);
+	r = collect(u);
 	if (r != 0)
 		return r;
 	random_bytes(n->nonce, sizeof(n->nonce));
-	u.nonce = (ProtobufCBinaryData){sizeof(n->nonce), n->nonce};
-	u.epoch = (ProtobufCBinaryData){STORE_EPOCH_BYTES, loose(store_epoch(store))};
-	u.base_generation = base;
-	u.generation = store_txn_generation(t);
-	u.digest_after = (ProtobufCBinaryData){sizeof(digest), digest};
-	m.body_case = SLUICE__STREAM__V1__CONTROL_MESSAGE__BODY_UPDATE;
-	m.update = &u;
-	*ret = (struct feed_update){base, u.generation, u.n_resources, u.n_removed};
-	return stream_peer_send(n->peer, &m);
+	*ret = sl_steal(u);
+	return 0;
+}
+
+void feed_update_free(struct feed_update *u)
+{
+	if (u == NULL)
+		return;
+	store_txn_free(u->txn);
+	arena_free(u->part_arena);
+	arena_free(u->arena);
+	free(u);
+}
+
+int feed_update_send(struct feed_update *u)
+{
+	int r = 0;
+
+	while (r == 0 && stream_peer_queued(u->node->peer) < QUEUED_MAX)
+		r = make_part(u);
+	return r;
+}
+
+struct feed_update_facts feed_update_facts(const struct feed_update *u)
+{
+	return u->facts;
 }

@@ -115,7 +115,13 @@ static int read_or_make_facts(struct store *s, struct store_txn *t, struct why *
 	r = store_note_get(t, "generation", &v);
 	if (r == 0 && v.n == 8)
 		s->generation = store_get_u64((const uint8_t *)v.p);
-	return r == STORE_E_NONE ? 0 : r;
+	if (r >= 0)
+		r = store_note_get(t, "digest", &v);
+	if (r == 0 && v.n == sizeof(s->digest.sum))
+		memcpy(s->digest.sum, v.p, v.n);
+	else if (r >= 0)
+		r = store_digest_compute(t, &s->digest);
+	return r;
 }
 
 static int open_env(struct store *s, const char *dir, struct why *why)
@@ -218,6 +224,7 @@ int store_begin(struct store *s, bool is_write, struct store_txn **ret, struct w
 	t->store = s;
 	t->is_write = is_write;
 	t->generation = s->generation + (is_write ? 1 : 0);
+	t->digest = s->digest;
 	r = mdb_txn_begin(s->env, NULL, is_write ? 0 : MDB_RDONLY, &t->txn);
 	if (r != 0) {
 		free(t);
@@ -232,6 +239,7 @@ int store_commit(struct store_txn *t, struct why *why)
 {
 	struct store *s = t->store;
 	uint64_t generation = t->generation;
+	struct stream_digest digest = t->digest;
 	bool is_changed = t->is_changed;
 	uint8_t number[8];
 	int r = 0;
@@ -240,6 +248,9 @@ int store_commit(struct store_txn *t, struct why *why)
 	if (is_changed) {
 		store_put_u64(number, generation);
 		r = store_note_put(t, "generation", (struct str){(char *)number, 8});
+		if (r == 0)
+			r = store_note_put(t, "digest",
+					(struct str){(char *)digest.sum, sizeof(digest.sum)});
 		if (r == 0)
 			r = store_log_trim(t);
 	}
@@ -250,8 +261,10 @@ int store_commit(struct store_txn *t, struct why *why)
 	store_txn_free(t);
 	if (r != 0)
 		return why_errno(why, r < 0 ? -r : EIO, "cannot write the store");
-	if (is_changed)
+	if (is_changed) {
 		s->generation = generation;
+		s->digest = digest;
+	}
 	return 0;
 }
 
@@ -328,11 +341,19 @@ static int write_entity(struct store_txn *t, MDB_val *k, struct str json, struct
 	return 0;
 }
 
+static void digest_forget(struct store_txn *t, uint8_t kind, const struct store_entity *old)
+{
+	uint8_t sha[STORE_SHA_BYTES];
+
+	store_sha256(old->spec, sha);
+	stream_digest_remove(&t->digest, kind, old->id, sha);
+}
+
 int store_put(struct store_txn *t, uint8_t kind, const char *id, struct str json, struct str spec)
 {
 	uint8_t key[STORE_KEY_BYTES], sha[STORE_SHA_BYTES];
 	struct store_entity old;
-	MDB_val k, v;
+	MDB_val k;
 	int r;
 
 	sl_check(t, STORE_TXN_MAGIC);
@@ -343,29 +364,33 @@ int store_put(struct store_txn *t, uint8_t kind, const char *id, struct str json
 		return r;
 	if (json.n > UINT32_MAX)
 		return -EFBIG;
+	if (r == 0)
+		digest_forget(t, kind, &old);
 	store_key(kind, id, key);
 	k = store_val(key, sizeof(key));
 	r = write_entity(t, &k, json, spec);
 	if (r != 0)
 		return r;
 	store_sha256(spec, sha);
-	v = store_val(sha, sizeof(sha));
-	r = store_fold(mdb_put(t->txn, t->store->sum, &k, &v, 0));
-	return r != 0 ? r : store_log_add(t, kind, id, false);
+	stream_digest_add(&t->digest, kind, id, sha);
+	return store_log_add(t, kind, id, false);
 }
 
 int store_remove(struct store_txn *t, uint8_t kind, const char *id)
 {
 	uint8_t key[STORE_KEY_BYTES];
+	struct store_entity old;
 	MDB_val k;
 	int r;
 
 	sl_check(t, STORE_TXN_MAGIC);
+	r = store_get(t, kind, id, &old);
+	if (r != 0)
+		return r;
+	digest_forget(t, kind, &old);
 	store_key(kind, id, key);
 	k = store_val(key, sizeof(key));
 	r = store_fold(mdb_del(t->txn, t->store->entity, &k, NULL));
-	if (r == 0)
-		r = store_fold(mdb_del(t->txn, t->store->sum, &k, NULL));
 	return r != 0 ? r : store_log_add(t, kind, id, true);
 }
 
@@ -409,6 +434,28 @@ int store_next(struct store_txn *t, uint8_t kind, const char *after, struct stor
 		return r;
 	if (k.mv_size != STORE_KEY_BYTES)
 		return -EIO;
+	store_id_out((const uint8_t *)k.mv_data + 1, ret->id);
+	return entity_parse(&v, ret);
+}
+
+int store_walk(struct store_txn *t, uint8_t kind, const char *after, uint8_t *ret_kind,
+		struct store_entity *ret)
+{
+	uint8_t key[STORE_KEY_BYTES];
+	const struct store_seek seek = {.dbi = t->store->entity,
+			.key = key,
+			.key_n = sizeof(key),
+			.is_above = true};
+	MDB_val k, v;
+	int r;
+
+	store_key(kind, after, key);
+	r = store_seek(t, &seek, &k, &v);
+	if (r != 0)
+		return r;
+	if (k.mv_size != STORE_KEY_BYTES)
+		return -EIO;
+	*ret_kind = *(const uint8_t *)k.mv_data;
 	store_id_out((const uint8_t *)k.mv_data + 1, ret->id);
 	return entity_parse(&v, ret);
 }

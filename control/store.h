@@ -70,6 +70,10 @@ int store_remove(struct store_txn *t, uint8_t kind, const char *id);
 /* The first with an id above `after` ("" = from the start); STORE_E_NONE at the end. */
 int store_next(struct store_txn *t, uint8_t kind, const char *after, struct store_entity *ret);
 
+/* The first of any kind above (kind, id) in the order of both; 0 and "" = from the start. */
+int store_walk(struct store_txn *t, uint8_t kind, const char *after, uint8_t *ret_kind,
+		struct store_entity *ret);
+
 /* ---- indexes: field is the caller's number of a unique or foreign field ---- */
 int store_unique_get(struct store_txn *t, uint8_t kind, uint8_t field, struct str value,
 		char ret_id[UUID_TEXT_BYTES]);
@@ -122,8 +126,8 @@ struct store_change {
  * several times).  STORE_E_NONE when the log does not reach back that far. */
 int store_changes(struct store_txn *t, uint64_t since,
 		int (*fn)(void *arg, const struct store_change *change), void *arg);
-/* sha256 over, for every entity in (kind, id) order: kind as 1 byte, id, a NUL, sha256(spec). */
-int store_digest(struct store_txn *t, uint8_t ret[STORE_SHA_BYTES]);
+/* Of every entity (stream/digest.h); kept with every change. */
+void store_digest(const struct store_txn *t, uint8_t ret[STORE_SHA_BYTES]);
 
 /* ---- small facts beside the entities; they make no generation ---- */
 int store_note_get(struct store_txn *t, const char *name, struct str *ret);

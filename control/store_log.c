@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "control/store_txn.h"
 
 #define CHANGE_KEY_BYTES 12 /* generation, number within it */
@@ -31,18 +29,33 @@ int store_note_put(struct store_txn *t, const char *name, struct str value)
 
 /* ---- changes ---- */
 
+/* So much at once goes to every node whole: the log begins after it. */
+static int log_reset(struct store_txn *t)
+{
+	uint8_t number[8];
+	int r = store_fold(mdb_drop(t->txn, t->store->change, 0));
+
+	t->is_log_reset = true;
+	store_put_u64(number, t->generation);
+	return r != 0 ? r : store_note_put(t, "log_base", (struct str){(char *)number, 8});
+}
+
 int store_log_add(struct store_txn *t, uint8_t kind, const char *id, bool is_removed)
 {
 	uint8_t key[CHANGE_KEY_BYTES] = {0}, value[1 + STORE_KEY_BYTES] = {0};
 	MDB_val k = store_val(key, sizeof(key)), v = store_val(value, sizeof(value));
 
+	t->is_changed = true;
+	if (t->is_log_reset)
+		return 0;
+	if (t->changes == STORE_LOG_ENTRIES_MAX)
+		return log_reset(t);
 	store_put_u64(key, t->generation);
 	for (int i = 0; i < 4; i++)
 		key[8 + i] = (uint8_t)(t->changes >> (24 - 8 * i));
 	value[0] = is_removed;
 	store_key(kind, id, value + 1);
 	t->changes++;
-	t->is_changed = true;
 	return store_fold(mdb_put(t->txn, t->store->change, &k, &v, 0));
 }
 
@@ -125,29 +138,23 @@ int store_changes(struct store_txn *t, uint64_t since,
 	return r == MDB_NOTFOUND ? 0 : r < 0 ? r : store_fold(r);
 }
 
-int store_digest(struct store_txn *t, uint8_t ret[STORE_SHA_BYTES])
+void store_digest(const struct store_txn *t, uint8_t ret[STORE_SHA_BYTES])
 {
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	MDB_cursor *cursor = NULL;
-	MDB_val k, v;
-	int r = md == NULL ? ENOMEM : mdb_cursor_open(t->txn, t->store->sum, &cursor);
+	memcpy(ret, t->digest.sum, STORE_SHA_BYTES);
+}
 
-	if (r == 0 && EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
-		r = ENOMEM;
-	while (r == 0) {
-		r = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
-		if (r == 0) {
-			EVP_DigestUpdate(md, k.mv_data, k.mv_size);
-			EVP_DigestUpdate(md, "", 1);
-			EVP_DigestUpdate(md, v.mv_data, v.mv_size);
-		}
+int store_digest_compute(struct store_txn *t, struct stream_digest *ret)
+{
+	struct store_entity e = {.id = ""};
+	uint8_t kind = 0, sha[STORE_SHA_BYTES];
+	int r;
+
+	*ret = (struct stream_digest){{0}};
+	while ((r = store_walk(t, kind, e.id, &kind, &e)) == 0) {
+		store_sha256(e.spec, sha);
+		stream_digest_add(ret, kind, e.id, sha);
 	}
-	if (r == MDB_NOTFOUND)
-		r = EVP_DigestFinal_ex(md, ret, NULL) == 1 ? 0 : EIO;
-	if (cursor != NULL)
-		mdb_cursor_close(cursor);
-	EVP_MD_CTX_free(md);
-	return err_fold(store_fold(r));
+	return r == STORE_E_NONE ? 0 : r;
 }
 
 /* ---- code blobs: sha256 → users, generation, bytes ---- */

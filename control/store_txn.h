@@ -8,12 +8,12 @@
 
 #include "base/check.h"
 #include "control/store.h"
+#include "stream/digest.h"
 
 /* X(field, name in the file) */
 /* clang-format off */
 #define STORE_DBI_TABLE(X) \
 	X(entity, "entity") \
-	X(sum, "sum") \
 	X(uniq, "unique") \
 	X(ref, "ref") \
 	X(tag, "tag") \
@@ -34,6 +34,7 @@ struct store {
 #undef X
 	uint8_t epoch[STORE_EPOCH_BYTES];
 	uint64_t generation;
+	struct stream_digest digest; /* of the last commit */
 };
 #define STORE_MAGIC SL_MAGIC('S', 'T', 'O', 'R')
 
@@ -43,7 +44,9 @@ struct store_txn {
 	MDB_txn *txn;
 	bool is_write, is_changed;
 	uint64_t generation;
-	uint32_t changes; /* logged by this transaction */
+	struct stream_digest digest;
+	uint32_t changes;  /* logged by this transaction */
+	bool is_log_reset; /* … too many to be sent one by one */
 };
 #define STORE_TXN_MAGIC SL_MAGIC('S', 'T', 'X', 'N')
 
@@ -66,5 +69,7 @@ int store_seek(struct store_txn *t, const struct store_seek *seek, MDB_val *ret_
 int store_log_add(struct store_txn *t, uint8_t kind, const char *id, bool is_removed);
 /* Before commit: keeps the log within its bound. */
 int store_log_trim(struct store_txn *t);
+/* Of everything there is. */
+int store_digest_compute(struct store_txn *t, struct stream_digest *ret);
 void store_put_u64(uint8_t *p, uint64_t v);
 uint64_t store_get_u64(const uint8_t *p);

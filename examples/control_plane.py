@@ -45,8 +45,9 @@ def resources(upstream_port):
 
 def full_update(upstream_port):
     wanted = sorted(resources(upstream_port), key=lambda r: (r.kind, r.id.encode()))
-    digest = hashlib.sha256(b"".join(bytes([r.kind]) + r.id.encode() + b"\0" + r.spec_sha256 for r in wanted)).digest()
-    return m.Update(nonce=os.urandom(8), epoch=EPOCH, base_generation=0, generation=1, resources=wanted, digest_after=digest)
+    digest = sum(int.from_bytes(hashlib.sha256(bytes([r.kind]) + r.id.encode() + b"\0" + r.spec_sha256).digest(), "big")
+                 for r in wanted) % 2**256
+    return m.Update(nonce=os.urandom(8), epoch=EPOCH, base_generation=0, generation=1, resources=wanted, digest_after=digest.to_bytes(32, "big"))
 
 
 class Control(services.ControlServicer):

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "master/intake.h"
 #include "plugin/schema.h"
 #include "shm/record.pb-c.h"
 
@@ -165,10 +166,13 @@ static bool will_exist(
 		const struct plan *p, const struct snap_view *held, uint32_t kind, const char *id)
 {
 	const struct plan_item *item;
+	uint64_t version;
 	bool is_held;
 
 	if (id[0] == '\0')
 		return true;
+	if (p->intake != NULL)
+		return snap_txn_get(p->intake->txn, kind, str_of(id), &version).p != NULL;
 	item = plan_find(p, kind, id);
 	is_held = held != NULL && snap_get(held, kind, str_of(id)).p != NULL;
 	if (item == NULL)
@@ -254,13 +258,12 @@ static int put_plugin(struct snap_txn *t, struct plan_item *item, struct why *wh
 static int refuse(struct snap_txn *t, const struct plan_item *item, struct why *why)
 {
 	const struct snap_refusal refusal = {.version = item->version,
+			.spec_sha256 = {(const char *)item->spec_sha256, 32},
 			.code = str_of(item->code),
 			.file = str_of(item->why != NULL ? item->why->file : ""),
 			.text = str_of(item->why != NULL ? item->why->text : ""),
 			.line = item->why != NULL ? (uint32_t)item->why->line : 0};
 
-	if (item->kind > KIND(CONSUMER))
-		return 0; /* a newer control's: there is no table for it */
 	return snap_txn_refuse(t, item->kind, str_of(item->id), &refusal, why);
 }
 
@@ -304,10 +307,21 @@ static int write_item(struct snap_txn *t, const struct plan *p, struct plan_item
 	return r != 0 ? r : refuse(t, item, why);
 }
 
+int apply_item(struct plan *p, struct plan_item *item, const struct snap_view *held,
+		struct why *why)
+{
+	if (item->state == PLAN_PENDING)
+		judge_references(p, item, held);
+	if (item->state == PLAN_PENDING)
+		item->state = PLAN_ACCEPTED;
+	item->is_written = true;
+	return write_item(p->intake->txn, p, item, held, why);
+}
+
 static int write_all(
 		struct snap_txn *t, struct plan *p, const struct snap_view *held, struct why *why)
 {
-	int r = p->is_full ? snap_txn_clear(t, why) : 0;
+	int r = p->is_full && p->intake == NULL ? snap_txn_clear(t, why) : 0;
 
 	/* removals first: their names may be taken over */
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
@@ -315,7 +329,7 @@ static int write_all(
 			r = write_item(t, p, &p->items[i], held, why);
 	}
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
-		if (p->items[i].state != PLAN_REMOVED)
+		if (p->items[i].state != PLAN_REMOVED && !p->items[i].is_written)
 			r = write_item(t, p, &p->items[i], held, why);
 	}
 	return r;
@@ -330,9 +344,13 @@ int apply_commit(struct plan *p, struct snapshot_writer *w, struct why *why)
 
 	if (r != 0 && r != SNAP_E_NONE_YET)
 		return r;
+	r = 0;
 	judge_all(p, held);
-	r = snap_txn_begin(w, &t, why);
-	if (r == 0)
+	if (p->intake != NULL)
+		t = sl_steal(p->intake->txn);
+	else
+		r = snap_txn_begin(w, &t, why);
+	if (t != NULL)
 		r = write_all(t, p, held, why);
 	if (r == 0)
 		r = snap_txn_commit(t, (struct str){(const char *)u->epoch.data, u->epoch.len},

@@ -19,6 +19,11 @@ int apply_verdict(struct plan_item *item, const struct vet_verdict *verdict,
  * it has to be checked. */
 bool apply_known(struct plan_item *item, const struct snap_view *held);
 
+/* With an intake: decides about a resource by its references, and writes what came of it (accepted,
+ * or rejected) into the open transaction.  0, SNAP_E_FULL, -errno. */
+int apply_item(struct plan *p, struct plan_item *item, const struct snap_view *held,
+		struct why *why);
+
 /* Decides what is still open (references, instances of refused code), commits.  Every item has
  * its outcome afterwards.  0; SNAP_E_FULL, -errno: nothing was committed. */
 int apply_commit(struct plan *p, struct snapshot_writer *w, struct why *why);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "master/apply.h"
 #include "master/hello.h"
+#include "master/intake.h"
 #include "master/review.h"
 #include "master/verdicts.h"
 #include "stream/client.h"
@@ -31,7 +32,7 @@ struct follow {
 	struct rollout *rollout;
 
 	struct snap_view *held; /* in force; NULL: none yet */
-	struct wants *wants;    /* NULL: not known, the next Update has to be full */
+	bool wants_everything;  /* ask for a full Update */
 
 	struct plan *plan;      /* under way */
 	bool is_committed;      /* … waiting for the workers */
@@ -81,24 +82,6 @@ static int refresh_view(struct follow *f, struct why *why)
 	return 0;
 }
 
-/* After a restart: what control wants is what the records say, unless something was refused;
- * the digest tells. */
-static int load_wants(struct follow *f, struct why *why)
-{
-	sl_auto(wants) w = NULL;
-	struct str held;
-	uint8_t digest[32];
-
-	if (f->held == NULL)
-		return 0;
-	if (wants_load(&w, f->held) < 0 || wants_digest(w, digest) < 0)
-		return why_errno(why, ENOMEM, "snapshot");
-	held = snap_view_digest(f->held);
-	if (held.n == sizeof(digest) && memcmp(held.p, digest, sizeof(digest)) == 0)
-		f->wants = sl_steal(w);
-	return 0;
-}
-
 /* ---- talking to control ---- */
 
 static void say_hello(void *arg)
@@ -107,8 +90,7 @@ static void say_hello(void *arg)
 
 	f->is_connected = true;
 	f->link_since_ms = clock_mono_ms();
-	/* without the table a delta could not be verified: ask for everything */
-	if (hello_send(f->client, f->conf.node, f->wants != NULL ? f->held : NULL) == 0)
+	if (hello_send(f->client, f->conf.node, f->wants_everything ? NULL : f->held) == 0)
 		log_notice("control stream open", "peer=%s generation=%llu",
 				stream_client_peer(f->client),
 				(unsigned long long)generation_of(f));
@@ -178,9 +160,10 @@ static void log_outcome(const struct follow *f)
 									 : "")));
 	}
 	log_notice("generation in force",
-			"generation=%llu resources=%zu rejected=%zu workers=%u/%u "
+			"generation=%llu resources=%llu rejected=%zu workers=%u/%u "
 			"ms=%llu",
-			(unsigned long long)p->update->generation, p->n, n_rejected,
+			(unsigned long long)p->update->generation,
+			(unsigned long long)(p->n_resources + p->n_removed), n_rejected,
 			rollout_active(f->rollout, p->update->generation, STR_NONE, 0),
 			rollout_total(f->rollout),
 			(unsigned long long)(clock_mono_ms() - p->started_ms));
@@ -208,8 +191,7 @@ static void finish_rollout(struct follow *f)
 	drop_plan(f);
 	workers_changed(f);
 	if (is_again) {
-		wants_free(f->wants);
-		f->wants = NULL;
+		f->wants_everything = true;
 		stream_client_reset(f->client, "resources rejected before may fit now");
 	}
 }
@@ -233,7 +215,7 @@ static void on_impatience(evutil_socket_t fd, short what, void *arg)
 		finish_rollout(f);
 	} else {
 		drop_plan(f);
-		stream_client_reset(f->client, "the code asked for did not come");
+		stream_client_reset(f->client, "what was to come did not come");
 	}
 }
 
@@ -248,8 +230,7 @@ static void commit(struct follow *f)
 		refuse_plan(f, "store", &why);
 		return;
 	}
-	wants_free(f->wants);
-	f->wants = sl_steal(f->plan->wants);
+	f->wants_everything = false;
 	f->is_committed = true;
 	if (refresh_view(f, &why) < 0)
 		log_failure("cannot read the generation just committed", &why);
@@ -281,31 +262,69 @@ static void on_fetch(void *arg, const Sluice__Stream__V1__BlobRequest *request)
 
 static const struct review_events review_events = {.fetch = on_fetch, .done = on_reviewed};
 
-static void on_update(struct follow *f, const Sluice__Stream__V1__Update *u)
+static struct plan_base base_of(const struct follow *f)
 {
-	struct plan_base base = {.epoch = f->held != NULL ? snap_view_epoch(f->held) : STR_NONE,
-			.generation = generation_of(f),
-			.wants = f->wants,
+	return (struct plan_base){.held = f->held,
 			.source_bytes_max = (uint64_t)f->conf.node->conf->plugin_limits_source_kb *
 					    1024};
-	const char *refused_for = "store";
+}
+
+static void review_plan(struct follow *f)
+{
 	struct why why = WHY_NONE;
 
-	if (f->plan != NULL && f->is_committed)
-		finish_rollout(f); /* of a stream that is gone */
-	if (f->plan != NULL) {
-		stream_client_reset(f->client, "an Update before the Ack of the one before");
-		return;
-	}
-	if (plan_new(&f->plan, u, &base, &refused_for, &why) < 0) {
-		refuse_update(f, u, refused_for, &why);
-		return;
-	}
-	f->is_from_stream = true;
+	event_del(f->patience);
 	if (review_start(f->review, f->plan, f->held) < 0) {
 		why_errno(&why, ENOMEM, "Update");
 		refuse_plan(f, "store", &why);
 	}
+}
+
+static void on_part(struct follow *f, const Sluice__Stream__V1__Update *u)
+{
+	const char *refused_for = "store";
+	struct why why = WHY_NONE;
+	int r = intake_take(f->plan, u, &refused_for, &why);
+
+	if (r != 0)
+		refuse_plan(f, refused_for, &why);
+	else if (f->plan->intake->is_complete)
+		review_plan(f);
+	else
+		arm(f->patience, FETCH_MS);
+}
+
+static void on_first(struct follow *f, const Sluice__Stream__V1__Update *u)
+{
+	struct plan_base base = base_of(f);
+	const char *refused_for = "store";
+	struct why why = WHY_NONE;
+	int r = u->has_more ? intake_start(&f->plan, u, &base, f->conf.writer, &refused_for, &why)
+			    : plan_new(&f->plan, u, &base, &refused_for, &why);
+
+	if (r != 0) {
+		refuse_update(f, u, refused_for, &why);
+		return;
+	}
+	f->is_from_stream = true;
+	if (u->has_more)
+		on_part(f, u);
+	else
+		review_plan(f);
+}
+
+static void on_update(struct follow *f, const Sluice__Stream__V1__Update *u)
+{
+	if (f->plan != NULL && f->is_committed)
+		finish_rollout(f); /* of a stream that is gone */
+	if (f->plan != NULL && intake_is_part_of(f->plan, u))
+		on_part(f, u);
+	else if (u->part != 0)
+		log_debug("part of an Update that was refused", "part=%u", u->part);
+	else if (f->plan != NULL)
+		stream_client_reset(f->client, "an Update before the Ack of the one before");
+	else
+		on_first(f, u);
 }
 
 static void on_chunk(struct follow *f, const Sluice__Stream__V1__BlobChunk *chunk)
@@ -386,8 +405,6 @@ int follow_new(struct follow **ret, struct event_base *base, const struct follow
 	if (r < 0 || f->patience == NULL || f->status == NULL)
 		return why_errno(why, ENOMEM, "control stream");
 	r = refresh_view(f, why);
-	if (r == 0)
-		r = load_wants(f, why);
 	if (r < 0)
 		return r;
 	*ret = sl_steal(f);
@@ -403,7 +420,6 @@ void follow_free(struct follow *f)
 	review_free(f->review);
 	plan_free(f->plan);
 	rollout_free(f->rollout);
-	wants_free(f->wants);
 	snap_view_unref(f->held);
 	if (f->patience != NULL)
 		event_free(f->patience);

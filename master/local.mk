@@ -11,6 +11,7 @@ master_libmaster_a_SOURCES = \
 	master/follow.c master/follow.h \
 	master/hello.c master/hello.h \
 	master/history.c master/history.h \
+	master/intake.c master/intake.h \
 	master/listen.c master/listen.h \
 	master/master.c master/master.h \
 	master/metrics.c \
@@ -26,7 +27,7 @@ master_libmaster_a_SOURCES = \
 	master/supervise.c master/supervise.h \
 	master/verdicts.c master/verdicts.h \
 	master/vet.c master/vet.h \
-	master/wants.c master/wants.h \
+	master/wanted.c master/wanted.h \
 	master/worker_words.c master/worker_words.h
 master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $(JANSSON_CFLAGS) \
 	$(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
@@ -40,7 +41,8 @@ sbin_PROGRAMS += master/sluiced
 master_sluiced_SOURCES = master/main.c
 master_sluiced_LDADD = $(MASTER_LDADD)
 
-MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_apply
+MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_apply \
+	tests/unit/test_intake
 check_PROGRAMS += $(MASTER_TESTS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_CFLAGS = $(UNIT_CFLAGS)
@@ -51,3 +53,6 @@ tests_unit_test_child_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_apply_SOURCES = tests/unit/test_apply.c tests/unit/apply_bed.c tests/unit/apply_bed.h
 tests_unit_test_apply_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_intake_SOURCES = tests/unit/test_intake.c tests/unit/apply_bed.c tests/unit/apply_bed.h
+tests_unit_test_intake_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
+tests_unit_test_intake_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "master/intake.h"
+#include "master/wanted.h"
+#include "stream/digest.h"
 
 #define NONCE_MAX 64
 #define EPOCH_MAX 64
@@ -62,7 +65,7 @@ static bool is_version_hash_right(const Sluice__Record__PluginCode *c)
 	return memcmp(sha256, c->version_sha256.data, 32) == 0;
 }
 
-static void inspect_plugin(struct plan_item *item, const struct plan_base *base)
+static void inspect_plugin(struct plan_item *item, uint64_t source_bytes_max)
 {
 	const Sluice__Record__PluginCode *c = item->plugin;
 
@@ -73,14 +76,14 @@ static void inspect_plugin(struct plan_item *item, const struct plan_base *base)
 		plan_reject(item, "hash", NULL, 0,
 				"version_sha256 is not the hash of handler_sha256 and "
 				"schema_sha256");
-	else if (c->handler_bytes > base->source_bytes_max)
+	else if (c->handler_bytes > source_bytes_max)
 		plan_reject(item, "too_big", "handler.lua", 0,
 				"%u bytes; plugin_limits.source_kb allows %llu", c->handler_bytes,
-				(unsigned long long)base->source_bytes_max);
-	else if (c->schema_bytes > base->source_bytes_max)
+				(unsigned long long)source_bytes_max);
+	else if (c->schema_bytes > source_bytes_max)
 		plan_reject(item, "too_big", "schema.lua", 0,
 				"%u bytes; plugin_limits.source_kb allows %llu", c->schema_bytes,
-				(unsigned long long)base->source_bytes_max);
+				(unsigned long long)source_bytes_max);
 }
 
 static bool parse_spec(struct plan_item *item)
@@ -99,7 +102,7 @@ static bool parse_spec(struct plan_item *item)
 	}
 }
 
-static void inspect(struct plan_item *item, const struct plan_base *base)
+void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)
 {
 	uint8_t sha256[32];
 
@@ -113,13 +116,12 @@ static void inspect(struct plan_item *item, const struct plan_base *base)
 	else if (!parse_spec(item))
 		plan_reject(item, "format", NULL, 0, "spec is not a record with this id");
 	else if (item->plugin != NULL)
-		inspect_plugin(item, base);
+		inspect_plugin(item, source_bytes_max);
 }
 
 /* ---- the Update as a whole ---- */
 
-static int refuse(
-		const char **ret_refused_for, const char *reason, struct why *why, const char *text)
+int plan_refuse(const char **ret_refused_for, const char *reason, struct why *why, const char *text)
 {
 	*ret_refused_for = reason;
 	why_set(why, NULL, 0, "%s", text);
@@ -130,13 +132,13 @@ static bool is_id(const char *id)
 {
 	size_t n = strlen(id);
 
-	return n > 0 && n <= WANT_ID_MAX;
+	return n > 0 && n <= PLAN_ID_MAX;
 }
 
-static bool is_well_formed(const Update *u)
+bool plan_is_well_formed(const Update *u)
 {
 	if (u->nonce.len > NONCE_MAX || u->epoch.len == 0 || u->epoch.len > EPOCH_MAX ||
-			u->generation == 0 || u->digest_after.len != 32)
+			u->generation == 0 || (u->digest_after.len != 32 && !u->has_more))
 		return false;
 	for (size_t i = 0; i < u->n_resources; i++) {
 		const Resource *r = u->resources[i];
@@ -152,36 +154,49 @@ static bool is_well_formed(const Update *u)
 	return u->base_generation == 0 ? u->n_removed == 0 : u->base_generation <= u->generation;
 }
 
-static int judge_order(const Update *u, const struct plan_base *base, const char **refused_for,
+static int judge_order(const Update *u, const struct snap_view *held, const char **refused_for,
 		struct why *why)
 {
-	bool is_same_epoch = str_eq(binary(&u->epoch), base->epoch);
+	uint64_t generation = held != NULL ? snap_view_generation(held) : 0;
+	bool is_same_epoch = held != NULL && str_eq(binary(&u->epoch), snap_view_epoch(held));
 
-	if (is_same_epoch && u->generation < base->generation) {
+	if (is_same_epoch && u->generation < generation) {
 		why_set(why, NULL, 0, "generation %llu is older than the node's %llu",
-				(unsigned long long)u->generation,
-				(unsigned long long)base->generation);
+				(unsigned long long)u->generation, (unsigned long long)generation);
 		*refused_for = "rollback";
 		return -EINVAL;
 	}
-	if (u->base_generation != 0 && (!is_same_epoch || u->base_generation != base->generation))
-		return refuse(refused_for, "base", why,
+	if (u->base_generation != 0 && (!is_same_epoch || u->base_generation != generation))
+		return plan_refuse(refused_for, "base", why,
 				"a delta against another generation than the node's");
 	return 0;
 }
 
-static int item_cmp(const void *a, const void *b)
+static int judge_header(struct plan *p, const struct plan_base *base, const char **refused_for,
+		struct why *why)
+{
+	if (!plan_is_well_formed(p->update))
+		return plan_refuse(refused_for, "malformed", why,
+				"a field is missing or has an impossible size");
+	p->is_full = p->update->base_generation == 0;
+	return judge_order(p->update, base->held, refused_for, why);
+}
+
+int plan_item_cmp(const void *a, const void *b)
 {
 	const struct plan_item *x = a, *y = b;
-	const struct want_change cx = {x->kind, x->id, NULL}, cy = {y->kind, y->id, NULL};
 
-	return want_change_cmp(&cx, &cy);
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return strcmp(x->id, y->id);
 }
 
 static bool collect_items(struct plan *p)
 {
 	const Update *u = p->update;
 
+	p->n_resources = u->n_resources;
+	p->n_removed = u->n_removed;
 	p->items = calloc(u->n_resources + u->n_removed + 1, sizeof(*p->items));
 	if (p->items == NULL)
 		return false;
@@ -198,78 +213,65 @@ static bool collect_items(struct plan *p)
 		p->items[p->n++] = (struct plan_item){.kind = u->removed[i]->kind,
 				.id = u->removed[i]->id,
 				.state = PLAN_REMOVED};
-	qsort(p->items, p->n, sizeof(*p->items), item_cmp);
+	qsort(p->items, p->n, sizeof(*p->items), plan_item_cmp);
 	return true;
 }
 
 static bool has_twice(const struct plan *p)
 {
 	for (size_t i = 1; i < p->n; i++) {
-		if (item_cmp(&p->items[i - 1], &p->items[i]) == 0)
+		if (plan_item_cmp(&p->items[i - 1], &p->items[i]) == 0)
 			return true;
 	}
 	return false;
 }
 
 /* The digest of what control wants after this Update is what control says it is. */
-static int compare_digest(struct plan *p, const struct plan_base *base, const char **refused_for,
-		struct why *why)
+static bool is_digest_right(const struct plan *p, const struct snap_view *held)
 {
-	sl_auto_mem struct want_change *changes = calloc(p->n + 1, sizeof(*changes));
-	uint8_t digest[32];
-	int r;
+	struct str known = held != NULL && !p->is_full ? snap_view_digest(held) : STR_NONE;
+	struct stream_digest digest = {{0}};
+	uint8_t old[32];
 
-	if (changes == NULL)
-		return -ENOMEM;
-	if (!p->is_full && base->wants == NULL)
-		return 0;
-	for (size_t i = 0; i < p->n; i++)
-		changes[i] = (struct want_change){
-				p->items[i].kind, p->items[i].id, p->items[i].spec_sha256};
-	r = wants_apply(&p->wants, p->is_full ? NULL : base->wants, changes, p->n);
-	if (r == 0)
-		r = wants_digest(p->wants, digest);
-	if (r < 0)
-		return r;
-	if (memcmp(digest, p->update->digest_after.data, sizeof(digest)) != 0)
-		return refuse(refused_for, "digest", why,
-				"what the Update leads to does not have its announced digest");
-	return 0;
+	if (known.n == sizeof(digest.sum))
+		memcpy(digest.sum, known.p, known.n);
+	for (size_t i = 0; i < p->n; i++) {
+		const struct plan_item *item = &p->items[i];
+
+		if (!p->is_full && wanted_in_view(held, item->kind, item->id, old))
+			stream_digest_remove(&digest, item->kind, item->id, old);
+		if (item->state != PLAN_REMOVED)
+			stream_digest_add(&digest, item->kind, item->id, item->spec_sha256);
+	}
+	return memcmp(digest.sum, p->update->digest_after.data, sizeof(digest.sum)) == 0;
 }
 
 static int fill(struct plan *p, const struct plan_base *base, const char **refused_for,
 		struct why *why)
 {
-	int r;
+	int r = judge_header(p, base, refused_for, why);
 
-	if (!is_well_formed(p->update))
-		return refuse(refused_for, "malformed", why,
-				"a field is missing or has an impossible size");
-	r = judge_order(p->update, base, refused_for, why);
 	if (r < 0)
 		return r;
-	p->is_full = p->update->base_generation == 0;
 	if (!collect_items(p))
 		return -ENOMEM;
 	if (has_twice(p))
-		return refuse(refused_for, "malformed", why, "a resource is named twice");
-	r = compare_digest(p, base, refused_for, why);
-	if (r < 0)
-		return r;
+		return plan_refuse(refused_for, "malformed", why, "a resource is named twice");
+	if (!is_digest_right(p, base->held))
+		return plan_refuse(refused_for, "digest", why,
+				"what the Update leads to does not have its announced digest");
 	for (size_t i = 0; i < p->n; i++) {
 		if (p->items[i].state == PLAN_PENDING)
-			inspect(&p->items[i], base);
+			plan_inspect(&p->items[i], base->source_bytes_max);
 	}
 	return 0;
 }
 
-int plan_new(struct plan **ret, const Update *update, const struct plan_base *base,
-		const char **ret_refused_for, struct why *why)
+static int plan_start(struct plan **ret, const Update *update, struct why *why)
 {
 	sl_auto(plan) p = calloc(1, sizeof(*p));
 	size_t n = sluice__stream__v1__update__get_packed_size(update);
 	sl_auto_mem uint8_t *bytes = malloc(n + 1);
-	int r;
 
 	if (p == NULL || bytes == NULL)
 		return why_errno(why, ENOMEM, "Update");
@@ -278,9 +280,37 @@ int plan_new(struct plan **ret, const Update *update, const struct plan_base *ba
 	p->update = sluice__stream__v1__update__unpack(NULL, n, bytes);
 	if (p->update == NULL)
 		return why_errno(why, ENOMEM, "Update");
-	r = fill(p, base, ret_refused_for, why);
+	*ret = sl_steal(p);
+	return 0;
+}
+
+int plan_new(struct plan **ret, const Update *update, const struct plan_base *base,
+		const char **ret_refused_for, struct why *why)
+{
+	sl_auto(plan) p = NULL;
+	int r = plan_start(&p, update, why);
+
+	if (r == 0)
+		r = fill(p, base, ret_refused_for, why);
 	if (r == -ENOMEM)
 		return why_errno(why, ENOMEM, "Update");
+	if (r < 0)
+		return r;
+	*ret = sl_steal(p);
+	return 0;
+}
+
+int plan_new_in_parts(struct plan **ret, const Update *update, const struct plan_base *base,
+		const char **ret_refused_for, struct why *why)
+{
+	sl_auto(plan) p = NULL;
+	Update header = *update;
+	int r;
+
+	header.n_resources = header.n_removed = 0;
+	r = plan_start(&p, &header, why);
+	if (r == 0)
+		r = judge_header(p, base, ret_refused_for, why);
 	if (r < 0)
 		return r;
 	*ret = sl_steal(p);
@@ -297,7 +327,7 @@ void plan_free(struct plan *p)
 		sluice__record__plugin_instance__free_unpacked(p->items[i].instance, NULL);
 	}
 	free(p->items);
-	wants_free(p->wants);
+	intake_free(p->intake);
 	sluice__stream__v1__update__free_unpacked(p->update, NULL);
 	free(p);
 }
@@ -306,14 +336,32 @@ struct plan_item *plan_find(const struct plan *p, uint32_t kind, const char *id)
 {
 	const struct plan_item key = {.kind = kind, .id = id};
 
-	return bsearch(&key, p->items, p->n, sizeof(key), item_cmp);
+	return bsearch(&key, p->items, p->n, sizeof(key), plan_item_cmp);
+}
+
+/* Many instances ask; code stands together. */
+static size_t first_of_code(const struct plan *p)
+{
+	size_t low = 0, high = p->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (p->items[middle].kind < SLUICE__RECORD__KIND__PLUGIN_CODE)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 struct plan_item *plan_find_plugin(const struct plan *p, const char *name)
 {
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = first_of_code(p); i < p->n; i++) {
 		const Sluice__Record__PluginCode *c = p->items[i].plugin;
 
+		if (p->items[i].kind != SLUICE__RECORD__KIND__PLUGIN_CODE)
+			break;
 		if (c != NULL && strcmp(c->name, name) == 0)
 			return &p->items[i];
 	}

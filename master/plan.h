@@ -12,19 +12,24 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/why.h"
-#include "master/wants.h"
 #include "shm/record.pb-c.h"
 #include "stream/sluice.pb-c.h"
+
+#define PLAN_ID_MAX 64
+
+struct intake;
+struct snap_view;
 
 enum plan_state { PLAN_PENDING, PLAN_ACCEPTED, PLAN_REJECTED, PLAN_REMOVED };
 
 struct plan_item {
 	uint32_t kind;
-	const char *id; /* in the Update */
+	const char *id; /* in the Update, or kept by the intake */
 	uint64_t version;
-	struct str spec;            /* in the Update; empty for a removal */
-	const uint8_t *spec_sha256; /* 32 bytes in the Update; NULL for a removal */
+	struct str spec;            /* as id; empty for a removal */
+	const uint8_t *spec_sha256; /* 32 bytes, as id; NULL for a removal */
 	enum plan_state state;
+	bool is_written;   /* into the intake's transaction already */
 	const char *code;  /* REJECTED: error_code, static */
 	struct why *why;   /* REJECTED: owned */
 	uint64_t in_force; /* set by apply */
@@ -35,18 +40,18 @@ struct plan_item {
 
 struct plan {
 	Sluice__Stream__V1__Update *update;
-	struct plan_item *items; /* in (kind, id) order */
+	/* In (kind, id) order.  With an intake: rejected ones, plugins and their instances only. */
+	struct plan_item *items;
 	size_t n;
+	uint64_t n_resources, n_removed; /* of the whole Update */
 	bool is_full;
-	struct wants *wants; /* after this Update; NULL when not known (nothing to compare) */
+	struct intake *intake; /* NULL: it came whole */
 	uint64_t started_ms;
 };
 
 /* What the node holds, for judging an Update. */
 struct plan_base {
-	struct str epoch; /* n == 0: nothing held */
-	uint64_t generation;
-	const struct wants *wants; /* NULL: not known */
+	struct snap_view *held; /* NULL: nothing */
 	uint64_t source_bytes_max;
 };
 
@@ -55,6 +60,17 @@ struct plan_base {
  * REJECTED in the plan. */
 int plan_new(struct plan **ret, const Sluice__Stream__V1__Update *update,
 		const struct plan_base *base, const char **ret_refused_for, struct why *why);
+/* With what stands in the Update beside its resources: for an intake. */
+int plan_new_in_parts(struct plan **ret, const Sluice__Stream__V1__Update *update,
+		const struct plan_base *base, const char **ret_refused_for, struct why *why);
+/* No field is missing or has an impossible size. */
+bool plan_is_well_formed(const Sluice__Stream__V1__Update *update);
+/* Checks a resource by itself: its hash, its form, its limits. */
+void plan_inspect(struct plan_item *item, uint64_t source_bytes_max);
+/* For bsearch(3), qsort(3): (kind, id) byte order. */
+int plan_item_cmp(const void *a, const void *b);
+int plan_refuse(const char **ret_refused_for, const char *reason, struct why *why,
+		const char *text);
 void plan_free(struct plan *p);
 SL_DEFINE_AUTO(plan);
 

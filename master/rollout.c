@@ -6,14 +6,14 @@
 #include <sys/queue.h>
 
 #include "base/check.h"
-#include "master/wants.h"
+#include "master/plan.h"
 
 /* Per worker; more is a broken worker, and the newest reports are what matters. */
 #define REFUSALS_MAX 1000
 
 struct refusal {
 	TAILQ_ENTRY(refusal) link;
-	char id[WANT_ID_MAX + 1];
+	char id[PLAN_ID_MAX + 1];
 	uint64_t version, in_force;
 	struct why why;
 };
@@ -105,7 +105,7 @@ bool rollout_report(struct rollout *r, uint32_t slot, const struct plugin_report
 		f = calloc(1, sizeof(*f));
 		if (f == NULL)
 			return false;
-		snprintf(f->id, sizeof(f->id), "%.*s", STR_ARG(str_head(report->id, WANT_ID_MAX)));
+		snprintf(f->id, sizeof(f->id), "%.*s", STR_ARG(str_head(report->id, PLAN_ID_MAX)));
 		TAILQ_INSERT_TAIL(&w->refusals, f, link);
 		w->n_refusals++;
 	}

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "master/intake.h"
+
+#define VERDICTS_AT_ONCE 4096 /* 1 KiB each at most */
 
 typedef Sluice__Stream__V1__ResourceVerdict Verdict;
 
@@ -91,8 +94,31 @@ static int send_ack(struct stream_client *client, Sluice__Stream__V1__Ack *ack)
 
 	m.body_case = SLUICE__STREAM__V1__NODE_MESSAGE__BODY_ACK;
 	m.ack = ack;
-	ack->final = true;
 	return stream_client_send(client, &m);
+}
+
+/* In messages that fit; only the last is final. */
+static int send_all(
+		struct stream_client *client, Sluice__Stream__V1__Ack *ack, struct verdict_list *l)
+{
+	size_t sent = 0;
+	int err;
+
+	do {
+		size_t left = l->n - sent;
+
+		ack->n_verdicts = left < VERDICTS_AT_ONCE ? left : VERDICTS_AT_ONCE;
+		ack->verdicts = l->pointers + sent;
+		sent += ack->n_verdicts;
+		ack->final = sent == l->n;
+		err = send_ack(client, ack);
+	} while (err == 0 && !ack->final);
+	return err;
+}
+
+static bool is_worth_telling(const struct plan_item *item)
+{
+	return item->state == PLAN_REJECTED || item->plugin != NULL;
 }
 
 int verdicts_ack(struct stream_client *client, const struct plan *p, const struct rollout *r)
@@ -104,13 +130,18 @@ int verdicts_ack(struct stream_client *client, const struct plan *p, const struc
 	if (err < 0)
 		return err;
 	sluice__stream__v1__ack__init(&ack);
-	for (size_t i = 0; i < p->n; i++)
-		fill(&l.all[i], &p->items[i], p->update->generation, r);
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->intake == NULL || is_worth_telling(&p->items[i]))
+			fill(&l.all[l.n++], &p->items[i], p->update->generation, r);
+	}
 	ack.nonce = p->update->nonce;
 	ack.generation = p->update->generation;
-	ack.n_verdicts = p->n;
-	ack.verdicts = l.pointers;
-	return send_ack(client, &ack);
+	ack.is_rest_active = p->intake != NULL;
+	if (ack.is_rest_active) {
+		ack.workers_active = rollout_active(r, ack.generation, STR_NONE, 0);
+		ack.workers_total = rollout_total(r);
+	}
+	return send_all(client, &ack, &l);
 }
 
 int verdicts_refuse(struct stream_client *client, const Sluice__Stream__V1__Update *update,
@@ -123,6 +154,7 @@ int verdicts_refuse(struct stream_client *client, const Sluice__Stream__V1__Upda
 	ack.generation = generation;
 	ack.refused_for = lend(refused_for);
 	ack.error_text = lend(why->text);
+	ack.final = true;
 	return send_ack(client, &ack);
 }
 
@@ -133,7 +165,7 @@ struct status_walk {
 	const struct rollout *r;
 	struct verdict_list list;
 	struct why *whys; /* one per verdict */
-	char (*ids)[WANT_ID_MAX + 1];
+	char (*ids)[PLAN_ID_MAX + 1];
 	char (*codes)[16];
 };
 
@@ -158,7 +190,7 @@ static bool add_plugin(void *arg, struct str id, uint64_t version, struct str re
 	const struct why *why;
 
 	(void)record;
-	if (w->list.n == w->list.cap || id.n > WANT_ID_MAX)
+	if (w->list.n == w->list.cap || id.n > PLAN_ID_MAX)
 		return w->list.n < w->list.cap;
 	sluice__stream__v1__resource_verdict__init(v);
 	memcpy(w->ids[w->list.n], id.p, id.n);
@@ -246,8 +278,8 @@ void verdicts_remember(struct history *h, const struct plan *p, const struct rol
 	e->generation = p->update->generation;
 	e->duration_ms = clock_mono_ms() - p->started_ms;
 	e->is_full = p->is_full;
-	e->n_resources = (uint32_t)p->update->n_resources;
-	e->n_removed = (uint32_t)p->update->n_removed;
+	e->n_resources = (uint32_t)p->n_resources;
+	e->n_removed = (uint32_t)p->n_removed;
 	e->workers_active = rollout_active(r, e->generation, STR_NONE, 0);
 	e->workers_total = rollout_total(r);
 	for (size_t i = 0; i < p->n; i++) {

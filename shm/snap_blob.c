@@ -35,6 +35,17 @@ bool snapshot_has_blob(struct snapshot_writer *w, const uint8_t sha256[32])
 	return is_there;
 }
 
+static int put_into(struct snap_txn *t, MDB_val *key, MDB_val *value, struct why *why)
+{
+	int rc = mdb_put(t->mdb, t->writer->env.db[SNAP_DB_BLOB], key, value, MDB_NOOVERWRITE);
+	int r = rc == MDB_KEYEXIST ? 0 : snap_env_error(rc, "store code", why);
+
+	if (r != 0 && t->failed == 0)
+		t->failed = r;
+	t->is_code_changed = true;
+	return r;
+}
+
 int snapshot_put_blob(struct snapshot_writer *w, const uint8_t sha256[32], struct str bytes,
 		struct why *why)
 {
@@ -43,15 +54,13 @@ int snapshot_put_blob(struct snapshot_writer *w, const uint8_t sha256[32], struc
 	int rc;
 
 	sl_check(w, SNAPSHOT_WRITER_MAGIC);
-	if (w->txn != NULL) {
-		why_set(why, NULL, 0, "snapshot: a transaction is open already");
-		return -EBUSY;
-	}
 	if (!is_hash_of(sha256, bytes)) {
 		why_set(why, NULL, 0, "%zu bytes of code do not have the hash they came under",
 				bytes.n);
 		return -EBADMSG;
 	}
+	if (w->txn != NULL)
+		return put_into(w->txn, &key, &value, why);
 	rc = mdb_txn_begin(w->env.mdb, NULL, 0, &txn);
 	if (rc != 0)
 		return snap_env_error(rc, "begin writing", why);

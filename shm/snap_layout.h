@@ -13,7 +13,8 @@
  *	          's' service id NUL route id     → (empty)
  *	instance  'i' plugin NUL route NUL service NUL consumer → id
  *	          'c' plugin                      → u32 enabled instances scoped by a consumer
- *	refusal   kind, id                        → struct refusal_head, code, file, text
+ *	refusal   kind, id                        → struct refusal_head, code, file, text,
+ *spec_sha256
  */
 #pragma once
 
@@ -27,7 +28,8 @@
 #define SNAP_KEY_MAX 511  /* LMDB's */
 #define SNAP_ID_MAX 96    /* bytes of an id */
 #define SNAP_NAME_MAX 200 /* bytes of a name that is looked up */
-#define SNAP_KINDS 8      /* room for kinds 1 … 7 */
+#define SNAP_SHA_BYTES 32
+#define SNAP_KINDS 8 /* room for kinds 1 … 7 */
 
 /* X(constant, name of the LMDB database) */
 #define SNAP_DB_TABLE(X) \

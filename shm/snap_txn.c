@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "shm/snap_record.h"
+#include "shm/snap_view.h"
 #include "shm/snap_writer.h"
 
 #define SNAP_TXN_MAGIC SL_MAGIC('S', 'T', 'X', 'N')
@@ -125,10 +126,15 @@ int snap_txn_clear(struct snap_txn *t, struct why *why)
 	return 0;
 }
 
+static bool is_key(uint32_t kind, struct str id)
+{
+	return kind >= 1 && kind <= UINT8_MAX && id.n != 0 && id.n <= SNAP_ID_MAX &&
+	       str_find_char(id, '\0') < 0;
+}
+
 static bool is_known(uint32_t kind, struct str id)
 {
-	return snap_record_kind(kind) != NULL && id.n != 0 && id.n <= SNAP_ID_MAX &&
-	       str_find_char(id, '\0') < 0;
+	return snap_record_kind(kind) != NULL && is_key(kind, id);
 }
 
 static int refuse_id(uint32_t kind, struct str id, struct why *why)
@@ -212,9 +218,11 @@ int snap_txn_delete(struct snap_txn *t, uint32_t kind, struct str id, struct why
 	int r;
 
 	sl_check(t, SNAP_TXN_MAGIC);
-	if (!is_known(kind, id))
+	if (!is_key(kind, id))
 		return refuse_id(kind, id, why);
 	r = drop_refusal(t, kind, id, why);
+	if (k == NULL)
+		return r;
 	if (r == 0)
 		r = find_parsed(t, kind, id, &old);
 	if (r != 0 || old == NULL)
@@ -240,13 +248,14 @@ int snap_txn_refuse(struct snap_txn *t, uint32_t kind, struct str id,
 	struct snap_key key;
 
 	sl_check(t, SNAP_TXN_MAGIC);
-	if (!is_known(kind, id))
+	if (!is_key(kind, id))
 		return refuse_id(kind, id, why);
 	buf_clear(value);
 	buf_add(value, &head, sizeof(head));
 	buf_add_str(value, refusal->code);
 	buf_add_str(value, refusal->file);
 	buf_add_str(value, refusal->text);
+	buf_add_str(value, refusal->spec_sha256);
 	if (value->is_failed)
 		return -ENOMEM;
 	snap_key_record(&key, kind, id);
@@ -265,6 +274,14 @@ struct str snap_txn_get(struct snap_txn *t, uint32_t kind, struct str id, uint64
 		return STR_NONE;
 	memcpy(ret_version, value.p, sizeof(*ret_version));
 	return str_from(value, sizeof(*ret_version));
+}
+
+bool snap_txn_refusal(struct snap_txn *t, uint32_t kind, struct str id, struct snap_refusal *ret)
+{
+	struct snap_key key;
+
+	snap_key_record(&key, kind, id);
+	return snap_refusal_parse(snap_txn_find(t, SNAP_DB_REFUSAL, &key), ret);
 }
 
 uint64_t snap_meta_sum(const struct snap_state *state, const struct route_summary *summary,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "shm/snap_env.h"
+#include "shm/snapshot.h"
 
 struct snap_view {
 	uint32_t magic;
@@ -19,5 +20,7 @@ struct snap_view {
 
 /* A new read transaction on an environment of this process. */
 int snap_view_open(struct snap_view **ret, const struct snap_env *e, struct why *why);
+/* An entry of SNAP_DB_REFUSAL; false: none, or damaged. */
+bool snap_refusal_parse(struct str value, struct snap_refusal *ret);
 /* STR_NONE when absent. */
 struct str snap_view_find(const struct snap_view *v, enum snap_db db, struct snap_key *key);

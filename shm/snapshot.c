@@ -292,24 +292,31 @@ bool snap_has_consumer_scope(const struct snap_view *v, struct str plugin)
 	return snap_view_find(v, SNAP_DB_INSTANCE, &key).n != 0;
 }
 
-bool snap_refusal(const struct snap_view *v, uint32_t kind, struct str id, struct snap_refusal *ret)
+bool snap_refusal_parse(struct str value, struct snap_refusal *ret)
 {
 	struct refusal_head head;
-	struct snap_key key;
-	struct str value;
+	uint64_t texts;
 
-	snap_key_record(&key, kind, id);
-	value = snap_view_find(v, SNAP_DB_REFUSAL, &key);
 	if (value.n < sizeof(head))
 		return false;
 	memcpy(&head, value.p, sizeof(head));
 	value = str_from(value, sizeof(head));
-	if ((uint64_t)head.code_n + head.file_n + head.text_n != value.n)
+	texts = (uint64_t)head.code_n + head.file_n + head.text_n;
+	if (texts != value.n && texts + SNAP_SHA_BYTES != value.n)
 		return false;
 	ret->version = head.version;
 	ret->line = head.line;
 	ret->code = str_head(value, head.code_n);
 	ret->file = str_head(str_from(value, head.code_n), head.file_n);
-	ret->text = str_from(value, (size_t)head.code_n + head.file_n);
+	ret->text = str_head(str_from(value, (size_t)head.code_n + head.file_n), head.text_n);
+	ret->spec_sha256 = str_from(value, texts);
 	return true;
+}
+
+bool snap_refusal(const struct snap_view *v, uint32_t kind, struct str id, struct snap_refusal *ret)
+{
+	struct snap_key key;
+
+	snap_key_record(&key, kind, id);
+	return snap_refusal_parse(snap_view_find(v, SNAP_DB_REFUSAL, &key), ret);
 }

@@ -68,11 +68,12 @@ struct str snap_instance(const struct snap_view *v, struct str plugin, struct st
 /* True if some enabled instance of plugin is scoped by a consumer. */
 bool snap_has_consumer_scope(const struct snap_view *v, struct str plugin);
 
-/* A plugin code that this node refused: the last good record stays under
- * PLUGIN_CODE; what was refused is told here. */
+/* A resource that this node refused: the last good record, if any, stays in force; what was
+ * refused is told here. */
 struct snap_refusal {
 	uint64_t version; /* refused */
 	struct str code, file, text;
+	struct str spec_sha256; /* of what was refused; 32 bytes, or empty: not known */
 	uint32_t line;
 };
 bool snap_refusal(

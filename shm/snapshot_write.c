@@ -185,10 +185,6 @@ int snapshot_writer_open_sized(struct snapshot_writer **ret, const char *dir, un
 		return r == SNAP_E_CORRUPT ? -EIO : r;
 	*ret = sl_steal(w);
 	return is_damaged ? SNAP_E_CORRUPT : 0;
-	if (w->env.mdb == NULL)
-		return -EIO;
-	*ret = sl_steal(w);
-	return r;
 }
 
 int snapshot_writer_open(

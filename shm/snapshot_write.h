@@ -33,12 +33,12 @@ int snapshot_reader_check(struct snapshot_writer *w);
 void snapshot_writer_usage(const struct snapshot_writer *w, uint64_t *ret_used, uint64_t *ret_map);
 /* Blob present already? */
 bool snapshot_has_blob(struct snapshot_writer *w, const uint8_t sha256[32]);
-/* Stores blobs ahead of their generation (own transaction).  0, SNAP_E_FULL, -errno;
- * -EBADMSG when bytes do not hash to sha256. */
+/* Stores blobs ahead of their generation: in the open transaction, else in one of its own.  0,
+ * SNAP_E_FULL, -errno; -EBADMSG when bytes do not hash to sha256. */
 int snapshot_put_blob(struct snapshot_writer *w, const uint8_t sha256[32], struct str bytes,
 		struct why *why);
 
-/* One at a time (-EBUSY), and no snapshot_put_blob() while it is open. */
+/* One at a time (-EBUSY).  It may stay open across turns of the event loop. */
 int snap_txn_begin(struct snapshot_writer *w, struct snap_txn **ret, struct why *why);
 /* Removes every record and index (full Update): what is put afterwards is all there is. */
 int snap_txn_clear(struct snap_txn *t, struct why *why);
@@ -47,11 +47,12 @@ int snap_txn_clear(struct snap_txn *t, struct why *why);
 int snap_txn_put(struct snap_txn *t, uint32_t kind, struct str id, uint64_t version,
 		struct str record, struct why *why);
 int snap_txn_delete(struct snap_txn *t, uint32_t kind, struct str id, struct why *why);
-/* A refused PLUGIN_CODE: remembered until a put or delete of that id. */
+/* A refused resource, of any kind from 1 to 255: remembered until a put or delete of that id. */
 int snap_txn_refuse(struct snap_txn *t, uint32_t kind, struct str id,
 		const struct snap_refusal *refusal, struct why *why);
 /* Read what the transaction would commit; valid until the next change in it. */
 struct str snap_txn_get(struct snap_txn *t, uint32_t kind, struct str id, uint64_t *ret_version);
+bool snap_txn_refusal(struct snap_txn *t, uint32_t kind, struct str id, struct snap_refusal *ret);
 /* Drops blobs that no record refers to, stamps epoch, generation, digest, commits.
  * 0, SNAP_E_FULL, -errno: then nothing has changed.  The caller frees t in any case. */
 int snap_txn_commit(struct snap_txn *t, struct str epoch, uint64_t generation, struct str digest,

@@ -59,11 +59,11 @@ def nothing_comes(node, seconds=0.5):
 
 
 def digest(resources):
-    h = hashlib.sha256()
-    for r in sorted(resources, key=lambda r: (r.kind, r.id)):
+    total = 0
+    for r in resources:
         assert r.spec_sha256 == hashlib.sha256(r.spec).digest()
-        h.update(bytes([r.kind]) + r.id.encode() + b"\0" + r.spec_sha256)
-    return h.digest()
+        total += int.from_bytes(hashlib.sha256(bytes([r.kind]) + r.id.encode() + b"\0" + r.spec_sha256).digest(), "big")
+    return (total % 2**256).to_bytes(32, "big")
 
 
 def test_a_new_node_gets_everything_then_only_what_changes(control, connect):
@@ -189,3 +189,48 @@ def test_verdicts_are_shown_per_node(control, connect):
     rejected = control("GET", "/clustering/data-planes").json()["data"][0]["rejected"]
     assert rejected[0]["code"] == "syntax" and rejected[0]["version_in_force"] == 1
     nothing_comes(node)
+
+
+def whole_update(node, first=None):
+    """All parts of the next Update."""
+    parts = [first or node.wait("update")]
+    while parts[-1].has_more:
+        parts.append(node.wait("update"))
+    return parts
+
+
+def test_what_does_not_fit_into_one_message_comes_in_parts_in_order(control, connect):
+    control.make("/services", {"name": "a", "host": "h"})
+    for i in range(40):
+        assert control("POST", "/services/a/routes", {"name": f"r{i}", "paths": [f"/{i}/" + "x" * 20_000]}).status_code == 201
+    node = connect()
+    parts = whole_update(node)
+    resources = [r for p in parts for r in p.resources]
+    assert len(parts) > 2 and [p.part for p in parts] == list(range(len(parts)))
+    assert all(p.nonce == parts[0].nonce and p.ByteSize() < 300_000 and p.base_generation == 0 for p in parts)
+    keys = [(r.kind, r.id) for r in resources]
+    assert keys == sorted(keys) and len(set(keys)) == 41
+    assert parts[-1].digest_after == digest(resources)
+    rejected = node.m.ResourceVerdict(kind=2, id=resources[-1].id, version=resources[-1].version, error_code="format",
+                                      state=node.m.ResourceVerdict.REJECTED)
+    node.send(ack=node.m.Ack(nonce=parts[0].nonce, generation=parts[0].generation, verdicts=[rejected], is_rest_active=True,
+                             workers_active=1, workers_total=1, final=True))
+    eventually(lambda: [r["id"] for r in control("GET", "/clustering/data-planes").json()["data"][0]["rejected"]]
+               == [resources[-1].id], "the rejection is shown")
+    control("DELETE", "/routes/r7")
+    last = whole_update(node)
+    assert len(last) == 1 and len(last[0].removed) == 1 and last[0].base_generation == parts[0].generation
+
+
+def test_a_node_that_refuses_a_part_gets_everything_again(control, connect):
+    control.make("/services", {"name": "a", "host": "h"})
+    for i in range(200):
+        control("POST", "/services/a/routes", {"name": f"r{i}", "paths": [f"/{i}/" + "x" * 30_000]})
+    node = connect()
+    first = node.wait("update")
+    assert first.has_more
+    ack(node, first, refused_for="store")
+    again = node.wait("update")
+    while again.nonce == first.nonce:
+        again = node.wait("update")
+    assert again.part == 0 and whole_update(node, again)[-1].digest_after

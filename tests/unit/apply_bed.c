@@ -11,6 +11,9 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "master/wanted.h"
+#include "stream/digest.h"
+
 static const char schema_v1[] =
 		"{\"name\":\"greet\",\"fields\":[{\"config\":{\"type\":\"record\",\"fields\":["
 		"{\"word\":{\"type\":\"string\"}}]}}]}";
@@ -32,7 +35,6 @@ int bed_tear_down(void **state)
 	char command[128];
 
 	plan_free(b->plan);
-	wants_free(b->wants);
 	snapshot_writer_free(b->writer);
 	snprintf(command, sizeof(command), "rm -r %s", b->dir);
 	assert_int_equal(system(command), 0);
@@ -140,35 +142,40 @@ void bed_remove_one(struct bed *b, uint32_t kind, const char *id)
 /* What control would announce. */
 void bed_seal(struct bed *b)
 {
-	struct want_change changes[2 * RESOURCES_MAX];
-	sl_auto(wants) w = NULL;
-	size_t n = 0;
+	struct snap_view *v = NULL;
+	struct stream_digest d = {{0}};
+	uint8_t old[32];
 
-	for (size_t i = 0; i < b->update.n_resources; i++)
-		changes[n++] = (struct want_change){
-				b->store[i].r.kind, b->store[i].r.id, b->store[i].sha256};
-	for (size_t i = 0; i < b->update.n_removed; i++)
-		changes[n++] = (struct want_change){b->removed[i]->kind, b->removed[i]->id, NULL};
-	qsort(changes, n, sizeof(changes[0]), want_change_cmp);
-	assert_int_equal(wants_apply(&w, b->update.base_generation != 0 ? b->wants : NULL, changes,
-					 n),
-			0);
-	assert_int_equal(wants_digest(w, b->digest), 0);
+	if (b->update.base_generation != 0 && snapshot_writer_view(b->writer, &v, &b->why) == 0)
+		memcpy(d.sum, snap_view_digest(v).p, sizeof(d.sum));
+	for (size_t i = 0; i < b->update.n_resources; i++) {
+		const Sluice__Stream__V1__Resource *r = &b->store[i].r;
+
+		if (v != NULL && wanted_in_view(v, r->kind, r->id, old))
+			stream_digest_remove(&d, r->kind, r->id, old);
+		stream_digest_add(&d, r->kind, r->id, b->store[i].sha256);
+	}
+	for (size_t i = 0; i < b->update.n_removed; i++) {
+		const Sluice__Stream__V1__ResourceId *r = b->removed[i];
+
+		if (v != NULL && wanted_in_view(v, r->kind, r->id, old))
+			stream_digest_remove(&d, r->kind, r->id, old);
+	}
+	snap_view_unref(v);
+	memcpy(b->digest, d.sum, sizeof(b->digest));
 	b->update.digest_after = (ProtobufCBinaryData){.len = 32, .data = b->digest};
 }
 
 int bed_plan_it(struct bed *b)
 {
 	struct snap_view *v = NULL;
-	struct plan_base base = {.wants = b->wants, .source_bytes_max = 1000};
+	struct plan_base base = {.source_bytes_max = 1000};
 	int r;
 
 	plan_free(b->plan);
 	b->plan = NULL;
-	if (snapshot_writer_view(b->writer, &v, &b->why) == 0) {
-		base.epoch = snap_view_epoch(v);
-		base.generation = snap_view_generation(v);
-	}
+	if (snapshot_writer_view(b->writer, &v, &b->why) == 0)
+		base.held = v;
 	b->refused_for = "";
 	r = plan_new(&b->plan, &b->update, &base, &b->refused_for, &b->why);
 	snap_view_unref(v);
@@ -199,8 +206,6 @@ void bed_commit(struct bed *b)
 	assert_int_equal(bed_plan_it(b), 0);
 	bed_judge_code(b, true);
 	assert_int_equal(apply_commit(b->plan, b->writer, &b->why), 0);
-	wants_free(b->wants);
-	b->wants = sl_steal(b->plan->wants);
 }
 
 struct snap_view *bed_view(struct bed *b)

@@ -18,7 +18,6 @@ struct resource {
 struct bed {
 	char dir[64];
 	struct snapshot_writer *writer;
-	struct wants *wants;
 	Sluice__Stream__V1__Update update;
 	struct resource store[RESOURCES_MAX];
 	Sluice__Stream__V1__Resource *resources[RESOURCES_MAX];

@@ -288,22 +288,6 @@ static void code_in_force_is_not_checked_twice(void **state)
 	snap_view_unref(v);
 }
 
-static void the_digest_is_known_again_after_a_restart_unless_something_was_refused(void **state)
-{
-	struct bed *b = *state;
-	sl_auto(wants) again = NULL;
-	uint8_t digest[32];
-	struct snap_view *v;
-
-	bed_first_generation(b);
-	v = bed_view(b);
-	assert_int_equal(wants_load(&again, v), 0);
-	assert_int_equal(wants_digest(again, digest), 0);
-	assert_memory_equal(digest, snap_view_digest(v).p, 32);
-	assert_int_equal(wants_count(again), 4);
-	snap_view_unref(v);
-}
-
 #define CLAIM(f) cmocka_unit_test_setup_teardown(f, bed_set_up, bed_tear_down)
 
 int main(void)
@@ -325,7 +309,6 @@ int main(void)
 			CLAIM(what_refers_to_nothing_is_rejected_and_may_fit_later),
 			CLAIM(code_over_the_limit_is_rejected_before_it_is_fetched),
 			CLAIM(code_in_force_is_not_checked_twice),
-			CLAIM(the_digest_is_known_again_after_a_restart_unless_something_was_refused),
 	};
 
 	return cmocka_run_group_tests_name("apply", tests, NULL, NULL);

@@ -129,16 +129,16 @@ static void the_digest_depends_on_what_is_there_and_not_on_how_it_came(void **st
 
 	put(s, ID_A, "{}");
 	t = begin(s, false);
-	assert_int_equal(store_digest(t, before), 0);
+	store_digest(t, before);
 	store_txn_free(t);
 	put(s, ID_A, "{\"x\":1}");
 	t = begin(s, false);
-	assert_int_equal(store_digest(t, after), 0);
+	store_digest(t, after);
 	store_txn_free(t);
 	assert_memory_not_equal(before, after, sizeof(before));
 	put(s, ID_A, "{}");
 	t = begin(s, false);
-	assert_int_equal(store_digest(t, after), 0);
+	store_digest(t, after);
 	store_txn_free(t);
 	assert_memory_equal(before, after, sizeof(before));
 }
