@@ -82,7 +82,7 @@ static int unknown_typedef(lua_State *L)
 {
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "?";
 
-	return luaL_error(L, "schema typedef error: definition %s does not exist", name);
+	return luaL_error(L, "schema typedef error: definition %s %s", name, typedef_missing(name));
 }
 
 static int refuse_write(lua_State *L)

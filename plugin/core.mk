@@ -20,7 +20,7 @@ plugin_libplugin_a_SOURCES = \
 	plugin/schema_value.c \
 	plugin/status.h \
 	plugin/typedefs.c plugin/typedefs.h plugin/typedefs_part.h plugin/typedefs_table.h \
-	plugin/typedefs_host.c plugin/typedefs_name.c plugin/typedefs_path.c plugin/typedefs_pem.c \
+	plugin/typedefs_host.c plugin/typedefs_jwk.c plugin/typedefs_name.c plugin/typedefs_path.c plugin/typedefs_pem.c \
 	plugin/value.c plugin/value.h
 
 LIBPLUGIN = plugin/libplugin.a
@@ -78,7 +78,8 @@ tests_unit_test_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_check_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_typedefs
-tests_unit_test_typedefs_SOURCES = tests/unit/test_typedefs.c tests/unit/schema_case.h
+tests_unit_test_typedefs_SOURCES = tests/unit/test_typedefs.c tests/unit/key_case.h \
+	tests/unit/schema_case.h
 tests_unit_test_typedefs_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_typedefs_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 

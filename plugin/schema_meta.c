@@ -163,7 +163,8 @@ static json_t *kind_TYPEDEF(const json_t *arg, unsigned int depth)
 	if (def == NULL && typedef_has_check(name))
 		return NULL;
 	if (def == NULL)
-		return schema_message("schema typedef error: definition %s does not exist", name);
+		return schema_message("schema typedef error: definition %s %s", name,
+				typedef_missing(name));
 	json_decref(def);
 	return NULL;
 }

@@ -64,6 +64,14 @@ json_t *typedef_definition(const char *name)
 	return NULL;
 }
 
+const char *typedef_missing(const char *name)
+{
+	if (strcmp(name, "lua_code") == 0)
+		return "is not available: the sandbox has no load(), so a plugin could not run "
+		       "what its configuration holds";
+	return "does not exist";
+}
+
 const char *typedef_name(size_t i)
 {
 	return i < N_DEFINITIONS ? definitions[i].name : NULL;
@@ -75,7 +83,7 @@ bool typedef_has_check(const char *name)
 		if (strcmp(checks[i].name, name) == 0)
 			return true;
 	}
-	return strcmp(name, "pem") == 0;
+	return strcmp(name, "pem") == 0 || strcmp(name, "jwk") == 0;
 }
 
 static struct str text_of(const json_t *value)
@@ -88,6 +96,8 @@ bool typedef_check(const char *name, const json_t *value, struct buf *msg)
 	if (strcmp(name, "pem") == 0)
 		return typedef_check_pem(text_of(json_object_get(value, "private_key")),
 				text_of(json_object_get(value, "public_key")), msg);
+	if (strcmp(name, "jwk") == 0)
+		return typedef_check_jwk(value, msg);
 	if (!json_is_string(value))
 		return true;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {

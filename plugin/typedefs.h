@@ -15,6 +15,8 @@
 /* A new reference to the definition of `name` ({"type":…}); NULL = there is no such typedef
  * (or memory is out).  What is not plain says so by "typedef":"<name>" inside. */
 json_t *typedef_definition(const char *name);
+/* Why there is no such definition: "does not exist", or more where the reference has one. */
+const char *typedef_missing(const char *name);
 /* The i-th name, for listing; NULL behind the last. */
 const char *typedef_name(size_t i);
 

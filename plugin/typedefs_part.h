@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "base/str.h"
 
@@ -26,3 +28,5 @@ typedef_fn typedef_check_name, typedef_check_utf8_name, typedef_check_tag,
 typedef_fn typedef_check_certificate, typedef_check_key;
 /* Either may be absent (p == NULL). */
 bool typedef_check_pem(struct str private_key, struct str public_key, struct buf *msg);
+/* typedefs_jwk.c; value: the record. */
+bool typedef_check_jwk(const json_t *value, struct buf *msg);

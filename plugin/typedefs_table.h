@@ -83,7 +83,7 @@
 		"{'private_key':{'type':'string','encrypted':true,'referenceable':true}}," \
 		"{'public_key':{'type':'string','referenceable':true}}]," \
 		"'entity_checks':[{'at_least_one_of':['private_key','public_key']}]}") \
-	X("jwk", "{'type':'record','fields':[" \
+	X("jwk", "{'type':'record','typedef':'jwk','fields':[" \
 		"{'kid':{'type':'string','required':true,'referenceable':true}}," \
 		"{'issuer':{'type':'string'}},{'kty':{'type':'string'}},{'use':{'type':'string'}}," \
 		"{'key_ops':{'type':'array','elements':{'type':'string'}}},{'alg':{'type':'string'}}," \

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/key_case.h"
 #include "tests/unit/schema_case.h"
 
 struct row {
@@ -164,6 +165,73 @@ static void names_and_tags(void **state)
 	RUN(rows);
 }
 
+#define JWK(members) "{'kid':'k'," members "}"
+
+static void keys_are_loaded(void **state)
+{
+	static const struct row rows[] = {
+			{"jwk", JWK("'kty':'RSA'," RSA_PUBLIC), NULL},
+			{"jwk", JWK("'kty':'RSA'," RSA_PUBLIC "," RSA_D), NULL},
+			{"jwk", JWK("'kty':'RSA'," RSA_PUBLIC "," RSA_D "," RSA_FACTORS), NULL},
+			{"jwk", JWK("'kty':'RSA','n':'AQAB'"),
+					"could not load JWK: e: required for this kty"},
+			{"jwk", JWK("'kty':'RSA','n':'A+/B','e':'AQAB'"),
+					"could not load JWK: n: not base64url"},
+			{"jwk", JWK("'kty':'RSA'," RSA_PUBLIC ",'d':'AQAB'," RSA_FACTORS),
+					"could not load JWK: d: does not belong to the public key"},
+			{"jwk", JWK("'kty':'RSA'," RSA_PUBLIC ",'d':'{vault://env/d}'"), NULL},
+			{"jwk", JWK("'kty':'EC'," EC_PUBLIC), NULL},
+			{"jwk", JWK("'kty':'EC'," EC_PUBLIC "," EC_D), NULL},
+			{"jwk", JWK("'kty':'EC'," EC_PUBLIC ",'d':'AQAB'"),
+					"could not load JWK: d: does not belong to the public key"},
+			{"jwk", JWK("'kty':'EC','crv':'P-256','x':'AQAB','y':'AQAB'"),
+					"could not load JWK: crv: x and y have another length than "
+					"the curve's"},
+			{"jwk", JWK("'kty':'EC','crv':'P-1'"),
+					"could not load JWK: crv: expected one of: P-256, P-384, "
+					"P-521, secp256k1"},
+			{"jwk", JWK("'kty':'OKP'," OKP_PUBLIC), NULL},
+			{"jwk", JWK("'kty':'OKP'," OKP_PUBLIC "," OKP_D), NULL},
+			{"jwk", JWK("'kty':'OKP','crv':'Ed25519','x':'AQAB'"),
+					"could not load JWK: kty: the members are no key of this "
+					"type"},
+			{"jwk", JWK("'kty':'oct','k':'c2VjcmV0'"), NULL},
+			{"jwk", JWK("'kty':'oct'"), "could not load JWK: k: required for this kty"},
+			{"jwk", JWK("'kty':'x'"),
+					"could not load JWK: kty: expected one of: RSA, EC, OKP, "
+					"oct"},
+			{"pem", "{'private_key':'" EC_PRIVATE_PEM "'}", NULL},
+			{"pem", "{'public_key':'" EC_PUBLIC_PEM "'}", NULL},
+			{"pem",
+					"{'private_key':'" EC_PRIVATE_PEM
+					"','public_key':'" EC_PUBLIC_PEM "'}",
+					NULL},
+			{"pem",
+					"{'private_key':'" EC_PRIVATE_PEM
+					"','public_key':'" OTHER_PUBLIC_PEM "'}",
+					"public key does not belong to private key"},
+			{"pem",
+					"{'private_key':'{vault://env/"
+					"x}','public_key':'" EC_PUBLIC_PEM "'}",
+					NULL},
+			{"pem", "{'public_key':'x'}",
+					"could not load JWK/PEM public key: unsupported"},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void code_as_a_value_is_refused_with_the_reason(void **state)
+{
+	char *have = outcome("'fields':[{'a':{'typedef':'lua_code'}}]", "{}");
+
+	(void)state;
+	assert_non_null(strstr(have, "definition lua_code is not available: the sandbox has no "
+				     "load()"));
+	free(have);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +239,8 @@ int main(void)
 			cmocka_unit_test(hosts_and_addresses),
 			cmocka_unit_test(paths_and_urls),
 			cmocka_unit_test(names_and_tags),
+			cmocka_unit_test(keys_are_loaded),
+			cmocka_unit_test(code_as_a_value_is_refused_with_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
