@@ -313,7 +313,7 @@ static json_t *sources_of(const struct check_row *row, const json_t *arg)
 
 /* What is known of the fields a check looks at, before it runs. */
 struct sources_state {
-	bool any_present, any_missing, any_invalid, any_reference, any_given;
+	bool any_invalid, any_reference, any_given;
 };
 
 static void look_at(struct sources_state *state, const struct entity_check *c, const char *path,
@@ -322,10 +322,6 @@ static void look_at(struct sources_state *state, const struct entity_check *c, c
 	const json_t *value = value_at(c, path);
 	const json_t *def = schema_def_path(c->def, path);
 
-	if (value != NULL)
-		state->any_present = true;
-	else
-		state->any_missing = true;
 	if (schema_get_path(c->errors, path) != NULL)
 		state->any_invalid = true;
 	if (def != NULL && value != NULL && schema_has_reference(def, value))
@@ -334,10 +330,33 @@ static void look_at(struct sources_state *state, const struct entity_check *c, c
 		state->any_given = true;
 }
 
-static bool is_to_run(const struct check_row *row, const struct entity_check *c,
-		const json_t *sources, const json_t *given)
+/* Without these a check says nothing: all of a list, but of a condition only its premise.  What
+ * may be absent has been filled with null before. */
+static bool are_sources_there(
+		const struct check_row *row, struct entity_check *c, const json_t *sources)
 {
-	struct sources_state state = {false, false, false, false, false};
+	bool are_there = true;
+	json_t *name;
+	size_t i;
+
+	json_array_foreach (sources, i, name) {
+		const char *path = json_string_value(name);
+
+		if (value_at(c, path) != NULL || (row->fields == FIELDS_IF_THEN && i > 0))
+			continue;
+		are_there = false;
+		if (schema_def_path(c->def, path) != NULL && strchr(path, '.') == NULL)
+			json_object_set_new(c->errors, path,
+					schema_message("field required for entity check%s",
+							c->is_partial ? " when updating" : ""));
+	}
+	return are_there;
+}
+
+static bool is_to_run(const struct check_row *row, struct entity_check *c, const json_t *sources,
+		const json_t *given)
+{
+	struct sources_state state = {false, false, false};
 	json_t *name;
 	size_t i;
 
@@ -347,9 +366,9 @@ static bool is_to_run(const struct check_row *row, const struct entity_check *c,
 		return false;
 	if (state.any_reference)
 		return false;
-	if (state.any_missing && !row->runs_with_missing)
+	if (state.any_invalid && !row->runs_with_invalid)
 		return false;
-	return !state.any_invalid || row->runs_with_invalid;
+	return row->runs_with_missing || are_sources_there(row, c, sources);
 }
 
 static void add_entity_error(json_t *errors, struct buf *msg)

@@ -236,6 +236,12 @@ static json_t *unknown_attribute(const char *name)
 	return schema_message("unknown field");
 }
 
+static bool is_table_wanted(const struct attribute *attribute)
+{
+	return attribute->kind == kind_FIELD || attribute->kind == kind_FIELDS ||
+	       attribute->kind == kind_CHECKS || attribute->kind == kind_SHORTHANDS;
+}
+
 static json_t *check_attribute(
 		const char *type, const char *name, const json_t *arg, unsigned int depth)
 {
@@ -245,6 +251,8 @@ static json_t *check_attribute(
 		return unknown_attribute(name);
 	if ((attribute->types & (unsigned int)schema_type_of(type)) == 0)
 		return schema_message("field of type '%s' cannot have attribute '%s'", type, name);
+	if (is_table_wanted(attribute) && !json_is_object(arg) && !json_is_array(arg))
+		return schema_message("'%s' must be a table", name);
 	return attribute->kind(arg, depth);
 }
 
@@ -337,12 +345,23 @@ json_t *schema_meta_field(const json_t *def, unsigned int depth)
 	return check_attributes(def, name, depth);
 }
 
+static json_t *meta_named(const char *name, const json_t *def, unsigned int depth)
+{
+	if (json_is_array(def) && json_array_size(def) == 0)
+		return schema_message("missing type declaration");
+	if (!json_is_object(def))
+		return schema_message("'%s' must be a table", name);
+	return schema_meta_field(def, depth);
+}
+
 static json_t *check_entry(const json_t *entry, json_t *seen)
 {
 	const char *name = json_object_iter_key(json_object_iter(schema_each(entry)));
 
-	if (!json_is_object(entry) && !is_list(entry))
+	if (!json_is_object(entry) && !json_is_array(entry))
 		return schema_message("each entry in fields must be a sub-table");
+	if (json_array_size(entry) > 0)
+		return schema_message("each key in fields must be a string");
 	if (name == NULL)
 		return schema_message("field entry table is empty");
 	if (json_object_size(entry) > 1)
@@ -363,8 +382,7 @@ json_t *schema_meta_fields(const json_t *fields, unsigned int depth)
 	size_t i;
 
 	if (!json_is_array(fields))
-		return is_list(fields) ? NULL
-				       : schema_message("must be an array of { name = {…} }");
+		return is_list(fields) ? NULL : schema_message("'fields' must be a table");
 	json_array_foreach (fields, i, entry) {
 		char place[32];
 		const char *name = json_object_iter_key(json_object_iter(entry));
@@ -372,7 +390,7 @@ json_t *schema_meta_fields(const json_t *fields, unsigned int depth)
 
 		snprintf(place, sizeof(place), "%zu", i + 1);
 		if (error == NULL)
-			error = schema_meta_field(json_object_get(entry, name), depth + 1);
+			error = meta_named(name, json_object_get(entry, name), depth + 1);
 		else
 			name = place;
 		if (error != NULL)

@@ -287,15 +287,40 @@ static void check_member(const json_t *def, const json_t *record, const char *na
 	}
 }
 
+/* An update speaks of the fields it names; of all when one of its names is a shorthand, which
+ * stands for others. */
+static bool speaks_of_all(const json_t *def, const json_t *given)
+{
+	const json_t *fields = json_object_get(def, "@fields");
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (schema_each(given), name, value) {
+		if (json_object_get(fields, name) == NULL)
+			return true;
+	}
+	return given == NULL;
+}
+
+/* Stored values that an update leaves alone were good when they came. */
+static bool is_left_alone(const json_t *def, const json_t *given, const char *name)
+{
+	return json_object_get(given, name) == NULL &&
+	       json_object_get(json_object_get(def, "@fields"), name) != NULL;
+}
+
 bool schema_check_record(
 		const json_t *def, const json_t *record, const json_t *given, json_t **ret_errors)
 {
 	sl_auto_json *errors = json_object();
+	bool is_whole = speaks_of_all(def, given);
 	const char *name;
 	json_t *value;
 
-	json_object_foreach (schema_each(record), name, value)
-		check_member(def, record, name, value, errors);
+	json_object_foreach (schema_each(record), name, value) {
+		if (is_whole || !is_left_alone(def, given, name))
+			check_member(def, record, name, value, errors);
+	}
 	json_object_foreach (json_object_get(def, "@fields"), name, value) {
 		if (json_is_true(json_object_get(value, "required")) &&
 				json_object_get(record, name) == NULL)

@@ -329,7 +329,20 @@ static void definitions_with_mistakes_are_refused_with_their_place(void **state)
 #define META(text) "schema violation (fields.a: " text ")"
 	static const struct row rows[] = {
 			{ONE("{}"), "{}", META("missing type declaration")},
-			{ONE("1"), "{}", META("field definition must be a table")},
+			{ONE("1"), "{}", META("'a' must be a table")},
+			{ONE("[]"), "{}", META("missing type declaration")},
+			{ONE("{'type':'array','elements':'string'}"), "{}",
+					META("{elements=\"'elements' must be a table\"}")},
+			{ONE("{'type':'record','fields':1}"), "{}",
+					META("{fields=\"'fields' must be a table\"}")},
+			{"'fields':[['type']]", "{}",
+					"schema violation (fields.1: each key in fields must be a "
+					"string)"},
+			{"'fields':1", "{}", "schema violation (fields: 'fields' must be a table)"},
+			{"'fields':[],'entity_checks':1", "{}",
+					"schema violation (entity_checks: 'entity_checks' must be "
+					"a "
+					"table)"},
 			{ONE("{'type':'array'}"), "{}",
 					META("field of type 'array' must declare 'elements'")},
 			{ONE("{'type':'map','keys':{'type':'string'}}"), "{}",

@@ -90,6 +90,74 @@ static void an_update_merges_records_and_checks_what_was_sent(void **state)
 	schema_free(s);
 }
 
+/* want: NULL = taken, else the error. */
+static void an_update_is(const char *members, const char *old, const char *given, const char *want)
+{
+	char *text = NULL;
+	struct schema *s = schema_of(members, &text);
+	json_t *before = quoted(old), *sent = quoted(given), *errors = NULL;
+	json_t *merged, *out;
+
+	assert_non_null(s);
+	merged = schema_merge(s, before, sent, &errors);
+	assert_non_null(merged);
+	out = schema_process(s, SCHEMA_UPDATE, merged, sent, &errors);
+	text = out != NULL ? NULL : schema_error_text(errors);
+	if (want == NULL)
+		assert_null(text);
+	else
+		assert_string_equal(text, want);
+	free(text);
+	json_decref(out);
+	json_decref(merged);
+	json_decref(errors);
+	json_decref(sent);
+	json_decref(before);
+	schema_free(s);
+}
+
+#define AB "{'a':{'type':'string','len_max':2}},{'b':{'type':'string','required':true}}"
+#define ABC "'fields':[" AB ",{'c':{'type':'string'}}]"
+
+static void an_update_is_judged_by_the_fields_it_names(void **state)
+{
+	(void)state;
+	an_update_is(ABC, "{'a':'long','b':'x'}", "{'b':'y'}", NULL);
+	an_update_is(ABC, "{'a':'long','b':'x'}", "{'a':'long'}",
+			"schema violation (a: length must be at most 2)");
+	an_update_is(ABC, "{'a':'l','b':'x'}", "{'b':null}",
+			"schema violation (b: required field missing)");
+	an_update_is(ABC, "{'a':'l','b':'x'}", "{'d':1}", "schema violation (d: unknown field)");
+	an_update_is(ABC ",'entity_checks':[{'only_one_of':['a','c']}]", "{'a':'x','b':'x'}",
+			"{'c':'y'}",
+			"schema violation (exactly one of these fields must be non-empty: 'a', "
+			"'c')");
+	an_update_is(ABC ",'entity_checks':[{'only_one_of':['a','c']}]",
+			"{'a':'x','c':'y','b':'x'}", "{'b':'y'}", NULL);
+	an_update_is(ABC ",'entity_checks':[{'conditional_at_least_one_of':{'if_field':'a',"
+			 "'if_match':{'eq':'x'},'then_at_least_one_of':['c']}}]",
+			"{'b':'x'}", "{'a':'x'}",
+			"schema violation (when updating, at least one of these fields must be "
+			"non-empty: 'c')");
+}
+
+static void a_check_names_the_required_field_that_it_lacks(void **state)
+{
+	char *have = outcome(ABC ",'entity_checks':[{'distinct':['b','c']}]", "{'c':'x'}");
+
+	(void)state;
+	assert_string_equal(have, "schema violation (b: field required for entity check)");
+	free(have);
+	an_update_is(ABC ",'entity_checks':[{'distinct':['b','c']}]", "{}", "{'c':'x'}",
+			"schema violation (b: field required for entity check when updating)");
+	have = outcome(ABC ",'entity_checks':[{'conditional':{'if_field':'c','if_match':{'eq':'x'},"
+			   "'then_field':'b','then_match':{'eq':'y'}}}]",
+			"{'c':'x'}");
+	assert_string_equal(have, "2 schema violations (failed conditional validation given value "
+				  "of field 'c'; b: required field missing)");
+	free(have);
+}
+
 static void form_strings_become_what_the_schema_says(void **state)
 {
 	char *text = NULL;
@@ -136,6 +204,8 @@ int main(void)
 			cmocka_unit_test(
 					generated_fields_appear_on_insert_and_only_updated_at_changes_later),
 			cmocka_unit_test(an_update_merges_records_and_checks_what_was_sent),
+			cmocka_unit_test(an_update_is_judged_by_the_fields_it_names),
+			cmocka_unit_test(a_check_names_the_required_field_that_it_lacks),
 			cmocka_unit_test(form_strings_become_what_the_schema_says),
 			cmocka_unit_test(depth_is_bounded),
 	};
