@@ -49,6 +49,11 @@ tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_schema_model
+tests_unit_test_schema_model_SOURCES = tests/unit/test_schema_model.c tests/unit/schema_random.h
+tests_unit_test_schema_model_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_schema_model_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS) -lm
+
 check_PROGRAMS += tests/unit/test_schema_json
 tests_unit_test_schema_json_SOURCES = tests/unit/test_schema_json.c tests/unit/schema_case.h
 tests_unit_test_schema_json_CFLAGS = $(UNIT_CFLAGS)

@@ -15,6 +15,24 @@
 /* Beyond it a double no longer holds every integer. */
 #define INTEGER_MAX_IN_REAL 9007199254740992.0
 
+static json_t *fill_integer(const json_t *value)
+{
+	double real = json_real_value(value);
+
+	if (json_is_real(value) && floor(real) == real && fabs(real) <= INTEGER_MAX_IN_REAL)
+		return json_integer((json_int_t)real);
+	return json_deep_copy(value);
+}
+
+/* Equal members have equal texts: 2.0 is 2. */
+static char *text_of_member(const json_t *member)
+{
+	sl_auto_json *number = json_is_real(member) ? fill_integer(member) : NULL;
+
+	return json_dumps(number != NULL ? number : member,
+			JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+}
+
 /* Keeps the first of equal members; order stays. */
 json_t *schema_dedup(const json_t *list)
 {
@@ -24,8 +42,7 @@ json_t *schema_dedup(const json_t *list)
 	size_t i;
 
 	json_array_foreach (list, i, member) {
-		sl_auto_mem char *key =
-				json_dumps(member, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+		sl_auto_mem char *key = text_of_member(member);
 
 		if (key == NULL || json_object_get(seen, key) != NULL)
 			continue;
@@ -64,15 +81,6 @@ static bool is_empty_table(const json_t *value)
 {
 	return (json_is_array(value) && json_array_size(value) == 0) ||
 	       (json_is_object(value) && json_object_size(value) == 0);
-}
-
-static json_t *fill_integer(const json_t *value)
-{
-	double real = json_real_value(value);
-
-	if (json_is_real(value) && floor(real) == real && fabs(real) <= INTEGER_MAX_IN_REAL)
-		return json_integer((json_int_t)real);
-	return json_deep_copy(value);
 }
 
 static json_t *fill_present(const json_t *def, const json_t *value)
