@@ -34,7 +34,7 @@ const json_t *schema_form(const struct schema *s);
 enum schema_mode {
 	SCHEMA_INSERT, /* fill defaults and auto fields, then validate all */
 	SCHEMA_UPDATE, /* `input` is the merged entity, `given` what the caller sent: its fields
-	                * are validated, entity checks that touch them see the whole */
+			* are validated, entity checks that touch them see the whole */
 };
 
 /* New reference with defaults filled, sets deduplicated, shorthands expanded; or NULL and

@@ -297,7 +297,7 @@ static int make(char *out, size_t size, int depth)
 static void random_expressions_agree_with_a_slow_model(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 100000; i++) {
 		char text[2200];
 		struct why why = WHY_NONE;
 		int want = make(text, sizeof(text), 4);
