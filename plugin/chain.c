@@ -88,6 +88,7 @@ static int slot_of(struct chain *c, struct engine_version *v, struct engine_inst
 	}
 	s = &c->v[c->n];
 	*s = (struct chain_slot){.pdk.ctx_ref = LUA_NOREF,
+			.pdk.retry_ref = LUA_NOREF,
 			.version = engine_version_ref(v),
 			.instance = engine_instance_ref(i)};
 	return (int)c->n++;
@@ -323,6 +324,24 @@ void chain_body_filter(struct chain *c)
 		else
 			chain_run(c, c->order[i], PHASE_BODY_FILTER);
 	}
+}
+
+bool chain_retry(struct chain *c)
+{
+	const struct chain_slot *last = NULL;
+	enum phase phase = c->phase;
+	bool is_changed;
+
+	sl_check(c, CHAIN_MAGIC);
+	if (c->x->upstream.n_retry_callbacks == 0)
+		return false;
+	for (uint32_t i = 0; i < c->n; i++)
+		if (c->v[i].pdk.retry_ref != LUA_NOREF &&
+				(last == NULL || c->v[i].pdk.retry_order > last->pdk.retry_order))
+			last = &c->v[i];
+	is_changed = last != NULL && chain_run_retry(c, (uint32_t)(last - c->v));
+	c->x->phase = c->phase = phase;
+	return is_changed;
 }
 
 void chain_log(struct chain *c)

@@ -38,6 +38,10 @@ void chain_set_plan(struct chain *c, struct plan *p);
  * condition or a budget trip answers 500 unless on_error = open. */
 enum chain_verdict chain_rewrite(struct chain *c);
 enum chain_verdict chain_access(struct chain *c);
+/* Before another try at the service.  Runs the function of set_target_retry_callback(), which
+ * may change upstream.host and port, or set exchange->answer.  True: it did change them.  What
+ * fails in it is logged and changes nothing. */
+bool chain_retry(struct chain *c);
 /* Only when chain_wants_response(): the whole service body is in response.service_body. */
 enum chain_verdict chain_response(struct chain *c);
 /* The phase that returned CHAIN_WAIT goes on. */

@@ -82,7 +82,7 @@ static enum chain_outcome stopped(struct chain *c, struct chain_slot *s, struct 
 
 static void hold_ctx(struct chain_slot *s, struct engine_box *b)
 {
-	if (s->pdk.ctx_ref == LUA_NOREF || s->ctx_box == b)
+	if ((s->pdk.ctx_ref == LUA_NOREF && s->pdk.retry_ref == LUA_NOREF) || s->ctx_box == b)
 		return;
 	s->ctx_box = b;
 	b->refs++;
@@ -121,7 +121,7 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	if (s->ctx_box != NULL && s->ctx_box != b) {
 		engine_box_unref(s->ctx_box);
 		s->ctx_box = NULL;
-		s->pdk.ctx_ref = LUA_NOREF;
+		s->pdk.ctx_ref = s->pdk.retry_ref = LUA_NOREF;
 	}
 	host->exchange = c->x;
 	host->phase = c->phase;
@@ -176,6 +176,51 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	return settle(c, slot, b, run, status, &why);
 }
 
+/* host, port of the run's results into the upstream, where there are results; false: they are
+ * not of that form. */
+static bool take_target(struct chain *c, lua_State *L)
+{
+	struct exchange_upstream *up = &c->x->upstream;
+	double port = lua_gettop(L) >= 2 && lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : -1;
+	struct str host;
+
+	if (lua_gettop(L) == 0)
+		return true;
+	if (lua_type(L, 1) != LUA_TSTRING || !(port >= 0 && port <= 65535))
+		return false;
+	host.p = lua_tolstring(L, 1, &host.n);
+	if (host.n == 0 || !headers_value_is_valid(host) || str_find_char(host, ' ') >= 0)
+		return false;
+	host = arena_str(c->x->arena, host);
+	if (host.p == NULL)
+		return false;
+	up->host = host;
+	up->port = (uint16_t)port;
+	return true;
+}
+
+bool chain_run_retry(struct chain *c, uint32_t slot)
+{
+	struct chain_slot *s = &c->v[slot];
+	struct engine_box *b = s->ctx_box;
+	struct vm_run *run = b != NULL && !b->is_dead ? vm_run_new(b->vm) : NULL;
+	const struct exchange_upstream before = c->x->upstream, *now = &c->x->upstream;
+	struct why why = WHY_NONE;
+	enum vm_status status;
+
+	if (run == NULL)
+		return false;
+	c->phase = PHASE_BALANCER;
+	lua_rawgeti(vm_run_state(run), LUA_REGISTRYINDEX, s->pdk.retry_ref);
+	set_host(c, s, b);
+	b->host.log_lines = 0;
+	status = vm_start(run, 0, &why);
+	if (status == VM_OK && !vm_was_ended(run) && !take_target(c, vm_run_state(run)))
+		chain_run_fail(c, slot, "the retry callback must return a host and a port");
+	settle(c, slot, b, run, status, &why);
+	return now->port != before.port || !str_eq(now->host, before.host);
+}
+
 enum chain_outcome chain_run_on(struct chain *c)
 {
 	struct engine_box *b = c->parked_box;
@@ -215,8 +260,10 @@ void chain_run_drop(struct chain *c)
 
 void chain_slot_done(struct chain_slot *s)
 {
-	if (s->ctx_box != NULL && !s->ctx_box->is_dead)
+	if (s->ctx_box != NULL && !s->ctx_box->is_dead) {
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.ctx_ref);
+		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.retry_ref);
+	}
 	engine_box_unref(s->ctx_box);
 	engine_instance_unref(s->instance);
 	engine_version_unref(s->version);

@@ -13,7 +13,7 @@ struct chain_slot {
 	struct pdk_slot pdk;
 	struct engine_version *version;   /* owned reference */
 	struct engine_instance *instance; /* owned reference */
-	struct engine_box *ctx_box;       /* owned reference: where pdk.ctx_ref lives; NULL */
+	struct engine_box *ctx_box;       /* owned reference: where pdk.*_ref live; NULL */
 };
 
 struct chain {
@@ -47,6 +47,8 @@ enum chain_outcome {
 enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase);
 /* Goes on with the parked run. */
 enum chain_outcome chain_run_on(struct chain *c);
+/* Runs the slot's retry function; true: it gave a new target. */
+bool chain_run_retry(struct chain *c, uint32_t slot);
 /* Ends the parked run without an outcome. */
 void chain_run_drop(struct chain *c);
 /* As chain_run would have it after an error of its own making; text for the log. */

@@ -6,6 +6,7 @@ plugin_libpdk_a_SOURCES = \
 	plugin/pdk_args.c plugin/pdk_args.h \
 	plugin/pdk_body.c plugin/pdk_body.h \
 	plugin/pdk_exit.c plugin/pdk_exit.h \
+	plugin/pdk_grpc.c plugin/pdk_grpc.h \
 	plugin/pdk_headers.c plugin/pdk_headers.h \
 	plugin/pdk_log.c plugin/pdk_log.h \
 	plugin/pdk_multipart.c plugin/pdk_multipart.h \
@@ -23,6 +24,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine_instance.c plugin/engine_instance.h \
 	plugin/engine_version.c plugin/engine_version.h \
 	plugin/pdk_client.c \
+	plugin/pdk_client_auth.c \
 	plugin/pdk_ctx.c \
 	plugin/pdk_kong_log.c \
 	plugin/pdk_node.c \
@@ -33,6 +35,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_service.c \
 	plugin/pdk_service_request.c \
 	plugin/pdk_service_response.c \
+	plugin/pdk_service_tls.c \
 	plugin/pdk_table.c \
 	plugin/plan.c plugin/plan.h
 plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
@@ -60,6 +63,11 @@ tests_unit_test_chain_SOURCES = tests/unit/test_chain.c $(ENGINE_BENCH)
 tests_unit_test_chain_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_chain_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_chain_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_retry
+tests_unit_test_retry_SOURCES = tests/unit/test_retry.c $(ENGINE_BENCH)
+tests_unit_test_retry_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_retry_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_retry_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_request
 tests_unit_test_pdk_request_SOURCES = tests/unit/test_pdk_request.c $(PDK_ROWS)
 tests_unit_test_pdk_request_CFLAGS = $(ENGINE_TEST_CFLAGS)

@@ -105,6 +105,17 @@ struct exchange_request {
 	struct str tls_sni, tls_version, tls_cipher; /* n == 0: plain text */
 };
 
+enum exchange_verify { EXCHANGE_TLS_AS_CONFIGURED, EXCHANGE_TLS_VERIFY, EXCHANGE_TLS_NO_VERIFY };
+
+/* TLS to the service as plugins want it; zeros = as the service entity says. */
+struct exchange_tls {
+	enum exchange_verify verify;
+	bool has_verify_depth;
+	uint32_t verify_depth;
+	struct str cert_pem, key_pem; /* client certificate (chain); checked to fit */
+	struct str ca_pem;            /* trusted authorities; n == 0: as configured */
+};
+
 /* Where the request goes.  Filled by routing; plugins overwrite; the host then connects. */
 struct exchange_upstream {
 	struct str scheme; /* "http" | "https" */
@@ -116,6 +127,8 @@ struct exchange_upstream {
 	bool is_host_header_set; /* by a plugin: preserve_host and set_target do not change it */
 	uint32_t connect_timeout_ms, write_timeout_ms, read_timeout_ms;
 	uint32_t retries;
+	struct exchange_tls tls;
+	uint32_t n_retry_callbacks; /* set so far: the last one set counts */
 };
 
 struct exchange_response {
@@ -161,7 +174,8 @@ struct exchange {
 	struct str chunk;
 	bool chunk_is_last;
 
-	struct value *ctx_shared; /* kong.ctx.shared, lives here, not in any VM */
+	struct value *client_values; /* what kong.client.set_*() left, by name; NULL = nothing */
+	struct value *ctx_shared;    /* kong.ctx.shared, lives here, not in any VM */
 	struct value *ngx_ctx;
 	struct value *log_values; /* set_serialize_value */
 

@@ -12,7 +12,7 @@
 /* OpenResty's names: a response phase runs where content is made. */
 static int process_get_phase(lua_State *L)
 {
-	static const char *const names[PHASE_COUNT + 1] = {[PHASE_CONFIGURE] = "init_worker",
+	static const char *const names[] = {[PHASE_CONFIGURE] = "init_worker",
 			[PHASE_CERTIFICATE] = "ssl_cert",
 			[PHASE_REWRITE] = "rewrite",
 			[PHASE_ACCESS] = "access",
@@ -20,7 +20,8 @@ static int process_get_phase(lua_State *L)
 			[PHASE_HEADER_FILTER] = "header_filter",
 			[PHASE_BODY_FILTER] = "body_filter",
 			[PHASE_LOG] = "log",
-			[PHASE_COUNT] = "init"};
+			[PHASE_COUNT] = "init",
+			[PHASE_BALANCER] = "balancer"};
 
 	lua_pushstring(L, names[pdk_host(L)->phase]);
 	return 1;

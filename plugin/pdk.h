@@ -43,7 +43,7 @@
 	X(PDK_CERTIFICATE,      1U << PHASE_CERTIFICATE,   "certificate") \
 	X(PDK_REWRITE,          1U << PHASE_REWRITE,       "rewrite") \
 	X(PDK_ACCESS,           1U << PHASE_ACCESS,        "access") \
-	X(PDK_BALANCER,         1U << 16,                  "balancer") \
+	X(PDK_BALANCER,         1U << PHASE_BALANCER,      "balancer") \
 	X(PDK_RESPONSE,         1U << PHASE_RESPONSE,      "response") \
 	X(PDK_HEADER_FILTER,    1U << PHASE_HEADER_FILTER, "header_filter") \
 	X(PDK_BODY_FILTER,      1U << PHASE_BODY_FILTER,   "body_filter") \
@@ -123,6 +123,8 @@ struct pdk_host {
 /* A plugin's own state in one request; owned by its chain. */
 struct pdk_slot {
 	int ctx_ref;          /* registry reference of kong.ctx.plugin, LUA_NOREF until asked for */
+	int retry_ref;        /* of set_target_retry_callback()'s function, LUA_NOREF = none */
+	uint32_t retry_order; /* the highest of the request's plugins is in force */
 	struct str held_body; /* body_filter: chunks held back by get_raw_body() */
 	size_t held_cap;
 	bool has_replaced_body; /* set_raw_body(): later chunks are dropped */

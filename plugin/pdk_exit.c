@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/pdk_exit.h"
 
+#include "base/log.h"
+#include "plugin/pdk_grpc.h"
 #include "plugin/pdk_headers.h"
 #include "plugin/pdk_read.h"
 
@@ -113,18 +115,60 @@ static void default_type(lua_State *L, struct exchange *x, struct str type)
 	pdk_check_room(L, r);
 }
 
+static void finish_grpc(lua_State *L, enum pdk_grpc kind, int status, struct str message)
+{
+	int r;
+
+	vm_host_enter(L);
+	r = pdk_grpc_finish(pdk_exchange(L), kind, status, message);
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+}
+
+/* The text of a table's message field, for a gRPC call; STR_NONE: there is none. */
+static struct str grpc_message(lua_State *L)
+{
+	lua_pushliteral(L, "message");
+	lua_rawget(L, 2);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		return pdk_header_text(L, STR("grpc-message"), lua_gettop(L));
+	log_warn("body was removed because table body encoding with gRPC is not supported",
+			"plugin=%s", pdk_host(L)->plugin_name);
+	return STR_NONE;
+}
+
+/* exit() on a gRPC call: the body is the message. */
+static int exit_call(lua_State *L, int status)
+{
+	struct str message = STR_NONE;
+
+	if (lua_type(L, 2) == LUA_TSTRING)
+		message = pdk_header_text(L, STR("grpc-message"), 2);
+	else if (lua_istable(L, 2))
+		message = grpc_message(L);
+	finish_grpc(L, PDK_GRPC_CALL, status, message);
+	return pdk_end_with(L, status, STR(""));
+}
+
 int pdk_exit(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
 	int status = check_status(L, 100), type = lua_type(L, 2);
 	struct str body = STR("");
 	const char *text = "";
+	enum pdk_grpc grpc;
 
 	if (type != LUA_TNONE && type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TTABLE)
 		return luaL_error(L, "body must be a nil, string or table");
 	if (x->answer.is_set)
 		return vm_end(L);
 	take_headers(L, x);
+	grpc = pdk_grpc_of(x);
+	if (grpc == PDK_GRPC_CALL)
+		return exit_call(L, status);
+	if (grpc == PDK_GRPC_OUTPUT && type == LUA_TTABLE)
+		return luaL_error(L, "table body encoding with gRPC is not supported");
+	finish_grpc(L, grpc, status, STR_NONE);
 	if (type == LUA_TSTRING) {
 		body = pdk_keep(L, pdk_check_str(L, 2, ""));
 	} else if (type == LUA_TTABLE) {
@@ -169,5 +213,7 @@ int pdk_error(lua_State *L)
 	if (x->answer.is_set)
 		return vm_end(L);
 	take_headers(L, x);
+	if (pdk_grpc_of(x) == PDK_GRPC_CALL)
+		return exit_call(L, status);
 	return pdk_end_with_error(L, status, message);
 }

@@ -10,6 +10,7 @@
 /* clang-format off */
 #define PDK_PART_TABLE(X) \
 	X(client) \
+	X(client_auth) \
 	X(ctx) \
 	X(log) \
 	X(node) \
@@ -18,6 +19,7 @@
 	X(service) \
 	X(service_request) \
 	X(service_response) \
+	X(service_tls) \
 	X(table)
 /* clang-format on */
 

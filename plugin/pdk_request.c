@@ -360,6 +360,22 @@ static int get_uri_captures(lua_State *L)
 	return 1;
 }
 
+static int get_raw_headers(lua_State *L)
+{
+	const struct headers *h = &request_of(L)->headers;
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	for (uint32_t i = 0; i < h->n; i++) {
+		luaL_addlstring(&b, h->v[i].name.p, h->v[i].name.n);
+		luaL_addlstring(&b, ": ", 2);
+		luaL_addlstring(&b, h->v[i].value.p, h->v[i].value.n);
+		luaL_addlstring(&b, "\r\n", 2);
+	}
+	luaL_pushresult(&b);
+	return 1;
+}
+
 static int get_id(lua_State *L)
 {
 	return push(L, str_of(request_of(L)->id));
@@ -386,6 +402,7 @@ static int get_id(lua_State *L)
 	X("get_query", get_query, PDK_REQ, VM_STRICT, "query arguments as a table") \
 	X("get_header", get_header, PDK_REQ, VM_STRICT, "first value of a request header, or nil") \
 	X("get_headers", get_headers, PDK_REQ, VM_STRICT, "request headers as a table") \
+	X("get_raw_headers", get_raw_headers, PDK_REQ, VM_LAX, "request headers as text, a line each") \
 	X("get_raw_body", get_raw_body, PDK_PRE, VM_STRICT, "request body; waits until it is in") \
 	X("get_body", get_body, PDK_PRE, VM_STRICT, "request body decoded: form, JSON, multipart") \
 	X("get_start_time", get_start_time, PDK_REQ, VM_STRICT, "when the request arrived, in ms") \

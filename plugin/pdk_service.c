@@ -85,10 +85,26 @@ static int set_timeouts(lua_State *L)
 	return 0;
 }
 
+static int set_target_retry_callback(lua_State *L)
+{
+	struct pdk_slot *slot = pdk_host(L)->slot;
+	int ref;
+
+	if (lua_type(L, 1) != LUA_TFUNCTION)
+		return luaL_error(L, "retry_callback must be a function");
+	lua_pushvalue(L, 1);
+	ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	luaL_unref(L, LUA_REGISTRYINDEX, slot->retry_ref);
+	slot->retry_ref = ref;
+	slot->retry_order = ++pdk_exchange(L)->upstream.n_retry_callbacks;
+	return 0;
+}
+
 /* clang-format off */
 #define SERVICE_FUNCTIONS(X) \
 	X("set_upstream", set_upstream, PDK_ACCESS, VM_LAX, "sends the request to an Upstream by name") \
 	X("set_target", set_target, PDK_RABP, VM_LAX, "sends the request to host and port; sets Host, too") \
+	X("set_target_retry_callback", set_target_retry_callback, PDK_ACCESS, VM_LAX, "a function that gives host and port of each further try") \
 	X("set_retries", set_retries, PDK_ACCESS, VM_LAX, "how often a failed try is repeated") \
 	X("set_timeouts", set_timeouts, PDK_ACCESS, VM_LAX, "connect, write and read timeout in ms")
 /* clang-format on */

@@ -69,13 +69,27 @@ static int get_body(lua_State *L)
 	return pdk_push_body(L, x->arena, body, mime, max_args);
 }
 
+/* What the client gets instead; its length and the rest of its framing follow from it. */
+static int set_body(lua_State *L)
+{
+	struct str body = pdk_check_str(L, 1, "body must be a string");
+	struct body *b = &response_of(L)->service_body;
+
+	if (response_of(L)->is_sent)
+		return luaL_error(L, "headers have already been sent");
+	body = pdk_keep(L, body);
+	*b = (struct body){.state = BODY_COMPLETE, .bytes = body, .is_replaced = true};
+	return 0;
+}
+
 /* clang-format off */
 #define SERVICE_RESPONSE_FUNCTIONS(X) \
 	X("get_status", get_status, PDK_UHBL, VM_STRICT, "status the service sent, nil when it sent none") \
 	X("get_header", get_header, PDK_UHBL, VM_STRICT, "first value of a header the service sent, or nil") \
 	X("get_headers", get_headers, PDK_UHBL, VM_STRICT, "headers the service sent as a table") \
 	X("get_raw_body", get_raw_body, PDK_UHBL, VM_STRICT, "body the service sent, when it is held whole") \
-	X("get_body", get_body, PDK_UHBL, VM_STRICT, "the same decoded: form, JSON, multipart")
+	X("get_body", get_body, PDK_UHBL, VM_STRICT, "the same decoded: form, JSON, multipart") \
+	X("set_body", set_body, PDK_RESPONSE, VM_LAX, "replaces the body the service sent")
 /* clang-format on */
 
 void pdk_open_service_response(lua_State *L, int env_index)

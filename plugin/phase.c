@@ -9,5 +9,7 @@ static const char *const phase_names[PHASE_COUNT] = {
 
 const char *phase_name(enum phase phase)
 {
+	if (phase == PHASE_BALANCER)
+		return "balancer";
 	return (unsigned)phase < PHASE_COUNT ? phase_names[phase] : "none";
 }

@@ -23,7 +23,9 @@ enum phase {
 #define X(id, name, yields, args) PHASE_##id,
 	PHASE_TABLE(X)
 #undef X
-			PHASE_COUNT
+			PHASE_COUNT,
+	/* Between tries at the service: no method, only set_target_retry_callback()'s function. */
+	PHASE_BALANCER = 16,
 };
 
 #define PHASE_BIT(phase) (1U << (phase))

@@ -91,16 +91,11 @@ static bool wants_whole_body(const struct req *q)
 	       q->match->route->rec->request_buffering;
 }
 
-static enum up_next resolve(struct req *q)
+/* To the addresses of upstream.host. */
+static enum up_next find_peers(struct req *q)
 {
 	struct req_upstream *up = &q->up;
 
-	if (q->is_body_bad || q->is_client_gone)
-		return fail_body(q);
-	choose_body(q);
-	if (req_compose(q) != 0)
-		return fail_with(q, 500, NULL);
-	q->x.upstream_start_ns = clock_mono_ns();
 	up->wait.fn = on_name;
 	up->wait.arg = q;
 	up->state = UP_RESOLVING;
@@ -108,6 +103,18 @@ static enum up_next resolve(struct req *q)
 		return UP_WAIT;
 	up->state = UP_PICK;
 	return UP_AGAIN;
+}
+
+static enum up_next resolve(struct req *q)
+{
+
+	if (q->is_body_bad || q->is_client_gone)
+		return fail_body(q);
+	choose_body(q);
+	if (req_compose(q) != 0)
+		return fail_with(q, 500, NULL);
+	q->x.upstream_start_ns = clock_mono_ns();
+	return find_peers(q);
 }
 
 static enum up_next holding(struct req *q)
@@ -164,6 +171,20 @@ static void note_failed_try(struct req *q, int status)
 		q->x.tries[q->x.n_tries - 1].state_code = status;
 }
 
+/* Another try, at what plugins choose or at the next address. */
+static enum up_next try_again(struct req *q)
+{
+	stat_add(&q->w->stat->upstream_retries, 1);
+	q->up.state = UP_PICK;
+	if (q->chain == NULL)
+		return UP_AGAIN;
+	if (chain_retry(q->chain) && !q->x.answer.is_set) {
+		q->up.next_peer = 0;
+		return find_peers(q);
+	}
+	return q->x.answer.is_set ? UP_OVER : UP_AGAIN;
+}
+
 /* After a failed try: another one if the rules allow, else the answer.  error: -errno. */
 static enum up_next try_failed(struct req *q, const char *what, int error)
 {
@@ -186,15 +207,14 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	if (error == -EPROTO || is_body_gone || (was_sent && !is_repeatable(q)) ||
 			up->n_failed > q->x.upstream.retries)
 		return fail_with(q, status, NULL);
-	stat_add(&q->w->stat->upstream_retries, 1);
-	up->state = UP_PICK;
-	return UP_AGAIN;
+	return try_again(q);
 }
 
 /* Whom to connect to at that address, and how much of it must be proved. */
 static struct upstream_target target_of(const struct req *q, const struct peer *peer)
 {
 	const struct service *service = q->match->route->service;
+	const struct exchange_tls *wanted = &q->x.upstream.tls;
 	struct upstream_target t = {.peer = *peer, .is_tls = is_tls(q)};
 
 	if (!t.is_tls)
@@ -203,6 +223,10 @@ static struct upstream_target target_of(const struct req *q, const struct peer *
 	t.is_verified = service != NULL && service->rec->tls_verify == TLS_VERIFY_ON;
 	if (t.is_verified)
 		t.depth = (uint8_t)service->rec->tls_verify_depth;
+	if (wanted->verify != EXCHANGE_TLS_AS_CONFIGURED)
+		t.is_verified = wanted->verify == EXCHANGE_TLS_VERIFY;
+	if (wanted->has_verify_depth)
+		t.depth = (uint8_t)(wanted->verify_depth + 1);
 	return t;
 }
 

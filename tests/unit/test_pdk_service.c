@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/pdk_rows.h"
 
+#include <stdio.h>
+
 static void prepare(struct bench *b)
 {
 	headers_add(&b->x.request.headers, STR("content-type"), STR("application/json"));
@@ -50,6 +52,8 @@ static void the_request_to_the_service_is_rewritten(void **state)
 			{"kong.service.set_retries(40000)",
 					"! retries must be an integer between 0 and 32767: given "
 					"40000"},
+			{"kong.service.set_target_retry_callback(1)",
+					"! retry_callback must be a function"},
 			{"kong.service.set_upstream('u')",
 					"nil, could not find an Upstream named 'u'"},
 	};
@@ -182,6 +186,193 @@ static void the_service_response_is_told(void **state)
 	PDK_ROWS_CHECK(*state, "header_filter", "", rows);
 }
 
+/* openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=t */
+#define CERT_PEM \
+	"-----BEGIN CERTIFICATE-----\n" \
+	"MIIBbzCCARWgAwIBAgIUV/mcPtaicKtJmbBwgQYC8YGhxkcwCgYIKoZIzj0EAwIw\n" \
+	"DDEKMAgGA1UEAwwBdDAgFw0yNjExMjQwNDA5NDdaGA8yMTI2MTAzMTA0MDk0N1ow\n" \
+	"DDEKMAgGA1UEAwwBdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABCcytufeeXuN\n" \
+	"PrlMH1SQeoigfGlNyHmCY4S3g5gtz+AN8TrYkzVtlZax+c795hS9sz311i/yuW4B\n" \
+	"kQUCWpQ/D7OjUzBRMB0GA1UdDgQWBBS0W/5zyPO+owYMRse5FibeUif1UTAfBgNV\n" \
+	"HSMEGDAWgBS0W/5zyPO+owYMRse5FibeUif1UTAPBgNVHRMBAf8EBTADAQH/MAoG\n" \
+	"CCqGSM49BAMCA0gAMEUCIQCrWypmNwSpMxkfkngdB8W309mJBPseWjbI1D1/omjJ\n" \
+	"hgIgDg3Rw+CV3bk+xTCY67s3NgOWGyWbEpodmexyVdFF9Gg=\n" \
+	"-----END CERTIFICATE-----\n"
+#define KEY_PEM \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtapoGnBfvqLK47Pa\n" \
+	"qR77a5KlSQi/Z31gETB4rfsLgAOhRANCAAQnMrbn3nl7jT65TB9UkHqIoHxpTch5\n" \
+	"gmOEt4OYLc/gDfE62JM1bZWWsfnO/eYUvbM99dYv8rluAZEFAlqUPw+z\n" \
+	"-----END PRIVATE KEY-----\n"
+
+static void tls_to_the_service_is_chosen(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.set_tls_verify(true)", "true"},
+			{"kong.service.set_tls_verify(1)", "! argument must be a boolean"},
+			{"kong.service.set_tls_verify_depth(3)", "true"},
+			{"kong.service.set_tls_verify_depth('3')", "! argument must be a number"},
+			{"kong.service.set_tls_verify_depth(0.5)",
+					"! argument must be an integer between 0 and 100"},
+			{"kong.service.set_tls_verify_store(CERT)", "true"},
+			{"kong.service.set_tls_verify_store('x')",
+					"nil, argument holds no certificate in PEM form"},
+			{"kong.service.set_tls_verify_store({})",
+					"! argument must be certificates in PEM form"},
+			{"kong.service.set_tls_cert_key(CERT, KEY)", "true"},
+			{"kong.service.set_tls_cert_key('x', KEY)",
+					"nil, chain is not a certificate in PEM form"},
+			{"kong.service.set_tls_cert_key(CERT, 'x')",
+					"nil, key is not a private key in PEM form"},
+			{"kong.service.set_tls_cert_key(CERT)",
+					"! key must be a string in PEM form"},
+			{"kong.service.request.disable_tls()",
+					"! function cannot be called in access phase (only in: "
+					"balancer, preread)"},
+	};
+	struct bench *b = *state;
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(b, "access", "local CERT, KEY = [[" CERT_PEM "]], [[" KEY_PEM "]]", rows);
+	assert_int_equal(b->x.upstream.tls.verify, EXCHANGE_TLS_VERIFY);
+	assert_int_equal(b->x.upstream.tls.verify_depth, 3);
+	assert_string_equal(bench_text(b->x.upstream.tls.cert_pem), CERT_PEM);
+	assert_string_equal(bench_text(b->x.upstream.tls.key_pem), KEY_PEM);
+	assert_string_equal(bench_text(b->x.upstream.tls.ca_pem), CERT_PEM);
+}
+
+static void prepare_call(struct bench *b)
+{
+	b->x.request.http_major = 2;
+	headers_set_id(&b->x.request.headers, HEADER_CONTENT_TYPE, STR("application/grpc+proto"));
+}
+
+static const char *answer_header(struct bench *b, const char *name)
+{
+	return bench_text(headers_get(&b->x.answer.headers, str_of(name)));
+}
+
+static void eval_call(struct bench *b, const char *code)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "function P:access(conf) %s end", code);
+	bench_plugin(b, "g", 1, text);
+	bench_instance(b, "g", "i-g", (struct bench_scope){.config = "{}"});
+	bench_commit(b);
+	bench_request(b, "/");
+	prepare_call(b);
+	bench_route(b, "r", "s");
+	assert_int_equal(chain_access(b->chain), CHAIN_ANSWER);
+}
+
+static void an_exit_from_a_grpc_call_travels_in_headers(void **state)
+{
+	static const struct {
+		const char *code;
+		int status;
+		const char *number, *message, *body;
+	} rows[] = {
+			{"kong.response.exit(403, 'no')", 403, "7", "no", ""},
+			{"kong.response.exit(403)", 403, "7", "PermissionDenied", ""},
+			{"kong.response.exit(418, {message = 'tea'})", 418, "3", "tea", ""},
+			{"kong.response.exit(502, {other = 1})", 502, "13", "Internal", ""},
+			{"kong.response.exit(302)", 302, "2", "Unknown", ""},
+			{"kong.response.exit(200, '', {['grpc-status'] = '9'})", 200, "9", " ", ""},
+			{"kong.response.exit(200, 'raw', {['content-type'] = 'application/grpc'})",
+					200, "0", "", "raw"},
+			{"kong.response.error(404, 'gone')", 404, "5", "gone", ""},
+			{"kong.response.exit(200, 'x', {['content-type'] = 'text/plain'})", 200, "",
+					"", "x"},
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		eval_call(b, rows[i].code);
+		assert_int_equal(b->x.answer.status, rows[i].status);
+		assert_string_equal(answer_header(b, "grpc-status"), rows[i].number);
+		assert_string_equal(answer_header(b, "grpc-message"), rows[i].message);
+		assert_string_equal(bench_text(b->x.answer.body), rows[i].body);
+		bench_end(b);
+	}
+}
+
+static void authentication_is_told_to_the_service(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.request.set_header('X-Consumer-ID', 'forged')", ""},
+			{"kong.service.request.set_authentication_headers({id = 'i', username = "
+			 "'u'}, 'cred', {'g1', {name = 'g2'}})",
+					""},
+			{"kong.request.get_header('x-consumer-id')", "i"},
+			{"kong.request.get_header('x-consumer-username')", "u"},
+			{"kong.request.get_header('x-consumer-custom-id')", "nil"},
+			{"kong.request.get_header('x-credential-identifier')", "cred"},
+			{"kong.request.get_header('x-authenticated-groups')", "g1, g2"},
+			{"kong.request.get_header('x-anonymous-consumer')", "nil"},
+			{"kong.service.request.set_authentication_headers()", ""},
+			{"kong.request.get_header('x-consumer-id')", "nil"},
+			{"kong.request.get_header('x-anonymous-consumer')", "true"},
+			{"kong.service.request.set_authentication_headers(1)",
+					"! consumer must be a table or nil"},
+			{"kong.service.request.set_authentication_headers(nil, {})",
+					"! credential_identifier must be a string or nil"},
+			{"kong.service.request.set_authentication_headers(nil, nil, 1)",
+					"! groups must be a table or nil"},
+			{"kong.client.get_consumer_group()", "nil"},
+			{"kong.client.set_authenticated_consumer_group({name = 'a'})", ""},
+			{"kong.client.get_consumer_group().name", "a"},
+			{"#kong.client.get_consumer_groups()", "1"},
+			{"kong.client.set_authenticated_consumer_groups({{name = 'a'}, {name = "
+			 "'b'}})",
+					""},
+			{"kong.client.get_consumer_groups()[2].name", "b"},
+			{"kong.client.set_authenticated_consumer_groups(1)",
+					"! groups must be a table or nil"},
+			{"kong.client.authenticate_consumer_group_by_consumer_id('x')",
+					"! cannot load a consumer with an id that is not a uuid"},
+			{"kong.client.authenticate_consumer_group_by_consumer_id("
+			 "'2b8a2ea2-32f4-4c4b-8f4e-3f5a4b7c8d9e')",
+					""},
+			{"kong.client.get_consumer_groups()", "nil"},
+			{"kong.client.get_token()", "nil"},
+			{"kong.client.get_jwt_token_payload()", "nil"},
+			{"kong.client.set_token('eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.x')", ""},
+			{"kong.client.get_token()", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.x"},
+			{"kong.client.get_jwt_token_header().alg", "HS256"},
+			{"kong.client.get_jwt_token_payload().sub", "a"},
+			{"kong.client.set_token('a.b')", ""},
+			{"kong.client.get_jwt_token_header()", "nil"},
+			{"kong.client.get_jwt_token_payload()", "nil"},
+			{"kong.client.set_token(1)", "! token must be a string or nil"},
+			{"kong.client.set_identity_realm_source('cp')", ""},
+			{"kong.client.get_identity_realm_source()", "cp"},
+			{"kong.client.set_identity_realm_source(nil)", ""},
+			{"kong.client.get_identity_realm_source()", "nil"},
+			{"kong.request.get_raw_headers():find('content-type: application/json', 1, "
+			 "true) ~= nil",
+					"true"},
+	};
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(*state, "access", "", rows);
+}
+
+static void the_service_body_is_replaced_in_response(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.service.response.set_body(1)", "! body must be a string"},
+			{"kong.service.response.set_body('new')", ""},
+			{"kong.service.response.get_raw_body()", "new"},
+	};
+	struct bench *b = *state;
+
+	pdk_rows_prepare = prepare;
+	PDK_ROWS_CHECK(b, "response", "", rows);
+	assert_string_equal(bench_text(b->x.response.service_body.bytes), "new");
+	assert_true(b->x.response.service_body.is_replaced);
+}
+
 static void an_exit_with_a_table_is_json_and_an_error_is_negotiated(void **state)
 {
 	struct bench *b = *state;
@@ -208,6 +399,10 @@ int main(void)
 			BENCH_TEST(request_headers_are_set_added_and_removed),
 			BENCH_TEST(request_bodies_are_replaced_and_encoded),
 			BENCH_TEST(the_service_response_is_told),
+			BENCH_TEST(tls_to_the_service_is_chosen),
+			BENCH_TEST(an_exit_from_a_grpc_call_travels_in_headers),
+			BENCH_TEST(authentication_is_told_to_the_service),
+			BENCH_TEST(the_service_body_is_replaced_in_response),
 			BENCH_TEST(an_exit_with_a_table_is_json_and_an_error_is_negotiated),
 	};
 
