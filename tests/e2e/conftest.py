@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from node import BUILD, Node, crash_in  # noqa: E402
+from node import BUILD, Node  # noqa: E402
 from origin import Origin  # noqa: E402
 
 
@@ -31,12 +31,15 @@ def make_node(tmp_path, request):
 
     yield make
     for node in nodes:
-        node.clean_up()
-        log = node.log()
-        if crash := crash_in(log):
-            pytest.fail("a process of the node crashed:\n" + crash)
         if hasattr(request.node, "failed_call") and request.node.failed_call:
-            print(f"--- log of {node.directory.name}\n" + log[-6000:])
+            print(f"--- log of {node.directory.name}\n" + node.log()[-6000:])
+    problems = []
+    for node in nodes:
+        try:
+            node.clean_up()
+        except AssertionError as problem:
+            problems.append(str(problem))
+    assert not problems, "\n".join(problems)
 
 
 @pytest.hookimpl(hookwrapper=True)

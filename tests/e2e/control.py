@@ -6,7 +6,7 @@ from pathlib import Path
 
 import requests
 
-from node import BUILD, SLOW, eventually, free_port
+from node import BUILD, SLOW, check_log, eventually, free_port
 
 
 class Control:
@@ -34,9 +34,12 @@ class Control:
         self.process = None
 
     def clean_up(self):
+        """Ends it in order, so that a sanitizer has its say; fails when the log holds a crash."""
         if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            self.process.wait(15 * SLOW)
+        if self.log_path.exists():
+            check_log(self.log())
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -26,6 +26,11 @@ def crash_in(log):
     return log[max(0, at - 300):at + 5000] if at >= 0 else ""
 
 
+def check_log(log):
+    crash = crash_in(log)
+    assert not crash, "a process of the node crashed:\n" + crash
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -87,6 +92,7 @@ class Node:
         self.conf_path = self.directory / "sluice.yaml"
         self.log_path = self.directory / "log"
         self.process = None
+        self.may_crash = False  # a test that means it
         self.session = requests.Session()
 
     # -- life ------------------------------------------------------------------------------
@@ -136,7 +142,7 @@ class Node:
         self.process = None
 
     def clean_up(self):
-        """Whatever a test left: ends it, and says what the log held of crashes."""
+        """Whatever a test left: ends it; fails when the log holds a crash."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -149,6 +155,8 @@ class Node:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        if not self.may_crash:
+            check_log(self.log())
 
     # -- what it says ----------------------------------------------------------------------
     def log(self):

@@ -8,8 +8,9 @@ from node import BUILD, Node, crash_in, eventually
 
 @pytest.fixture
 def doomed(tmp_path):
-    """A node that conftest does not look at: its crashes are meant."""
-    node = Node(tmp_path / "doomed").start()
+    node = Node(tmp_path / "doomed")
+    node.may_crash = True
+    node.start()
     yield node
     node.clean_up()
 

@@ -24,7 +24,7 @@ ROUTES = {
     "header-regex": {"paths": ["/hd"], "headers": {"X-C": ["~*^ab+$"]}},
     "host-port": {"hosts": ["port.test:PORT"], "paths": ["/hport"]},
     "host-other-port": {"hosts": ["other.invalid:1"], "paths": ["/hport"]},
-    "encoded": {"paths": ["/a%20b"]},
+    "encoded": {"paths": ["/a b"]},
 }
 
 # (method, host, path, headers) → name of the route, or None for "no Route matched".
