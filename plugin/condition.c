@@ -143,6 +143,41 @@ static int eval_equal(struct eval *e, const struct node *node, struct cel_value 
 	return r < 0 ? r : set_bool(ret, is_same(&left, &right) == (node->op == NODE_EQ));
 }
 
+/* Below 0, 0 or above: both of one kind that has an order; bytes of UTF-8 sort as its code
+ * points do. */
+static int order_of(const struct cel_value *a, const struct cel_value *b)
+{
+	size_t n = a->text.n < b->text.n ? a->text.n : b->text.n;
+	int r;
+
+	if (a->kind == CEL_BOOL)
+		return (int)a->boolean - (int)b->boolean;
+	if (a->kind == CEL_INT)
+		return (a->number > b->number) - (a->number < b->number);
+	r = n > 0 ? memcmp(a->text.p, b->text.p, n) : 0;
+	return r != 0 ? (r > 0) - (r < 0) : (a->text.n > b->text.n) - (a->text.n < b->text.n);
+}
+
+static int eval_order(struct eval *e, const struct node *node, struct cel_value *ret)
+{
+	struct cel_value left, right;
+	int r = eval(e, node->left, &left);
+	int order;
+
+	if (r == 0)
+		r = eval(e, node->right, &right);
+	if (r < 0)
+		return r;
+	if (left.kind != right.kind || left.kind == CEL_NULL)
+		return fail_overload(e, node,
+				"only two strings, two numbers or two booleans have "
+				"an order");
+	order = order_of(&left, &right);
+	if (node->op == NODE_LT || node->op == NODE_LE)
+		return set_bool(ret, order < (node->op == NODE_LE ? 1 : 0));
+	return set_bool(ret, order > (node->op == NODE_GE ? -1 : 0));
+}
+
 static int eval(struct eval *e, uint16_t at, struct cel_value *ret)
 {
 	const struct node *node = &e->c->nodes[at];
@@ -164,6 +199,8 @@ static int eval(struct eval *e, uint16_t at, struct cel_value *ret)
 		return eval_logical(e, node, ret);
 	if (node->op == NODE_EQ || node->op == NODE_NE)
 		return eval_equal(e, node, ret);
+	if (node->op >= NODE_LE && node->op <= NODE_GT)
+		return eval_order(e, node, ret);
 	if (node->op == NODE_IN)
 		return eval_in(e, node, ret);
 	return eval_method(e, node, ret);

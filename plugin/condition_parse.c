@@ -36,7 +36,8 @@ static bool is_word(const struct parser *p, const char *text)
 static int fail_later(struct parser *p, struct str what, uint32_t column)
 {
 	return condition_fail(p->why, column,
-			"'%.*s' at column %u is not supported yet: use ==, !=, !, &&, ||, in, "
+			"'%.*s' at column %u is not supported yet: use ==, !=, <, <=, >, >=, !, "
+			"&&, ||, in, "
 			"contains(), startsWith(), endsWith()",
 			STR_ARG(what), column);
 }
@@ -427,7 +428,7 @@ static int parse_binary(struct parser *p, enum node_op first, enum node_op last,
 /* What the language has at this place and this build has not. */
 static bool is_later_operator(const struct parser *p)
 {
-	static const char *const operators[] = {"<", "<=", ">", ">=", "+", "-", "*", "/", "%", "?"};
+	static const char *const operators[] = {"+", "-", "*", "/", "%", "?"};
 
 	for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
 		if (is_op(p, operators[i]))

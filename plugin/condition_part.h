@@ -73,6 +73,10 @@ const char *condition_field_names(void);
 	X(AND, "&&", true) \
 	X(EQ,  "==", false) \
 	X(NE,  "!=", false) \
+	X(LE,  "<=", false) \
+	X(GE,  ">=", false) \
+	X(LT,  "<",  false) \
+	X(GT,  ">",  false) \
 	X(IN,  "in", false)
 /* X(constant, spelling) */
 #define NODE_METHOD_TABLE(X) \
