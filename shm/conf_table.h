@@ -53,6 +53,7 @@
 	X(upstream_keepalive_idle_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long an idle pooled connection is kept.") \
 	X(lua_ssl_trusted_certificate, LIST, "system", ANY, "CA certificates (PEM files) that services with tls_verify must descend from; system = the distribution's.") \
 	X(dns_resolver, LIST, "", SERVERS, "Name servers; empty: /etc/resolv.conf.") \
+	X(dns_search, LIST, "", ANY, "Domains in which short names are tried; empty: as /etc/resolv.conf says; off = none.") \
 	X(dns_hostsfile, STRING, "/etc/hosts", PATH, "Hosts file read at start.") \
 	X(dns_timeout_ms, UINT, "2000", RANGE(1, 86400000), "How long a look-up may take.") \
 	X(dns_stale_ttl_ms, UINT, "10000", RANGE(0, 86400000), "How long an expired answer serves while a new look-up runs or fails.") \

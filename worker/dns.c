@@ -11,6 +11,7 @@
 #define BUCKETS 256
 #define FAILED_TTL_MS 1000
 #define TTL_MIN_MS 1000
+#define SEARCH_MAX 16
 
 struct dns_name {
 	struct dns_name *next;
@@ -140,11 +141,21 @@ static void settle(struct dns_name *name)
 	tell_all(name);
 }
 
+/* IPv6 addresses serve names that have no other: a host may have no way to them. */
+static bool takes_family(struct dns_answer *a, int family)
+{
+	bool has_v4 = a->n != 0 && a->peers[0].at.any.sa_family == AF_INET;
+
+	if (family == AF_INET && !has_v4)
+		a->n = 0;
+	return (family == AF_INET || !has_v4) && a->n < DNS_ADDRESSES_MAX;
+}
+
 static void add_peer(struct dns_name *name, int family, const void *bytes)
 {
 	struct peer *p;
 
-	if (name->coming.n == DNS_ADDRESSES_MAX)
+	if (!takes_family(&name->coming, family))
 		return;
 	p = &name->coming.peers[name->coming.n++];
 	memset(p, 0, sizeof(*p));
@@ -170,13 +181,17 @@ static void on_ttl(int result, char type, int count, int ttl, void *addresses, v
 
 		name->coming_ttl_ms = ttl_ms > TTL_MIN_MS ? ttl_ms : TTL_MIN_MS;
 	}
-	if (result != DNS_ERR_SHUTDOWN && --name->n_asking == 0)
+	if (result == DNS_ERR_SHUTDOWN)
+		return;
+	/* IPv4 is what will be used: nobody waits for the other look-up */
+	if (--name->n_asking == 0 || (type == DNS_IPv4_A && name->coming.n != 0))
 		settle(name);
 }
 
 static void ask(struct dns *d, struct dns_name *name)
 {
-	const int flags = DNS_QUERY_NO_SEARCH;
+	/* a final dot: the name is complete */
+	const int flags = name->text[name->n - 1] == '.' ? DNS_QUERY_NO_SEARCH : 0;
 
 	name->coming.n = 0;
 	name->coming_ttl_ms = TTL_MIN_MS;
@@ -284,6 +299,33 @@ static int nameservers_add(struct dns *d, const struct conf *conf, struct why *w
 	return 0;
 }
 
+static void search_add(struct dns *d, const char *list)
+{
+	struct str all[SEARCH_MAX];
+	char domain[DNS_NAME_MAX + 1];
+	size_t n = 0;
+
+	evdns_base_search_clear(d->evdns);
+	while (n < SEARCH_MAX && conf_list_next(&list, &all[n]))
+		n++;
+	while (n-- > 0) { /* evdns puts each in front */
+		snprintf(domain, sizeof(domain), "%.*s", STR_ARG(all[n]));
+		evdns_base_search_add(d->evdns, domain);
+	}
+}
+
+/* What the node's configuration leaves open. */
+static void resolv_conf_read(struct dns *d, const struct conf *conf)
+{
+	int what = DNS_OPTION_SEARCH;
+
+	if (conf->dns_resolver[0] == '\0')
+		what |= DNS_OPTION_NAMESERVERS;
+	evdns_base_resolv_conf_parse(d->evdns, what, "/etc/resolv.conf");
+	if (conf->dns_search[0] != '\0')
+		search_add(d, conf->dns_search);
+}
+
 int dns_new(struct dns **ret, struct event_base *base, const struct conf *conf, struct why *why)
 {
 	sl_auto(dns) d = calloc(1, sizeof(*d));
@@ -298,11 +340,10 @@ int dns_new(struct dns **ret, struct event_base *base, const struct conf *conf, 
 		return -ENOMEM;
 	snprintf(timeout, sizeof(timeout), "%u.%03u", conf->dns_timeout_ms / 1000,
 			conf->dns_timeout_ms % 1000);
+	resolv_conf_read(d, conf);
 	evdns_base_set_option(d->evdns, "timeout:", timeout);
 	evdns_base_set_option(d->evdns, "attempts:", "2");
 	evdns_base_set_option(d->evdns, "randomize-case:", "0");
-	if (conf->dns_resolver[0] == '\0')
-		evdns_base_resolv_conf_parse(d->evdns, DNS_OPTION_NAMESERVERS, "/etc/resolv.conf");
 	r = nameservers_add(d, conf, why);
 	if (r != 0)
 		return r;

@@ -2,7 +2,8 @@
  *
  * Names to addresses without blocking: libevent's evdns with a cache in front.  Answers
  * serve for their TTL, then (while a new look-up runs, or when it fails) for a while more;
- * look-ups of one name are asked once.  A literal address needs no look-up.
+ * look-ups of one name are asked once.  IPv6 addresses
+ * are used for names that have no IPv4.  A literal address needs no look-up.
  * dns_new() reads resolv.conf and hosts: before the jail.  Single-threaded.
  */
 #pragma once

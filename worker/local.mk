@@ -63,8 +63,11 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
-check_PROGRAMS += tests/unit/test_h1_parse tests/unit/test_upstream_path \
+check_PROGRAMS += tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
+tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_h1_parse_SOURCES = tests/unit/test_h1_parse.c
 tests_unit_test_h1_parse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_h1_parse_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
