@@ -326,7 +326,10 @@ static enum up_next buffering(struct req *q)
 		req_send(q);
 	while ((more = req_reply_next(q, true, &data)) == H1_DATA) {
 		if (q->held_reply.n + data.n > q->w->conf->client_body_buffer_size) {
-			log_failure(q, "response too big to hold", 0);
+			log_failure(q,
+					"response for a plugin that wants it whole is larger than "
+					"client_body_buffer_size",
+					0);
 			return fail_with(q, 502, NULL);
 		}
 		buf_add(&q->held_reply, data.p, data.n);
