@@ -52,6 +52,8 @@ AC_DEFUN([SLUICE_WARNINGS], [
 
 AC_DEFUN([SLUICE_HARDENING], [
   SLUICE_CFLAGS="$SLUICE_CFLAGS -std=gnu11 -fvisibility=hidden -fstack-protector-strong -fPIE"
+  dnl everything is bound at start (-z now): calls into libraries need no stub
+  SLUICE_FLAG([-fno-plt])
   SLUICE_LDFLAGS="$SLUICE_LDFLAGS -pie -Wl,-z,relro,-z,now"
   AS_IF([test -z "$sl_san"], [SLUICE_CPPFLAGS="$SLUICE_CPPFLAGS -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2"])
 ])

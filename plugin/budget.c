@@ -21,7 +21,6 @@
 
 static struct {
 	bool is_ready;
-	struct vm *volatile running;
 	volatile bool is_armed;
 	volatile uint64_t armed_for_ns; /* monotonic */
 	timer_t timer;
@@ -29,6 +28,8 @@ static struct {
 	volatile uint64_t mark_cpu_ns; /* thread CPU clock, when it was last read */
 	struct vm *anchor;             /* owns LuaJIT's profiler; never runs */
 } budget;
+
+struct vm *volatile budget_running;
 
 static uint64_t thread_cpu_ns(void)
 {
@@ -141,7 +142,7 @@ static void look_at(struct vm *vm, uint64_t now_ns)
 static void on_timer(int sig)
 {
 	int saved_errno = errno;
-	struct vm *vm = budget.running;
+	struct vm *vm = budget_running;
 
 	(void)sig;
 	budget.is_armed = false;
@@ -212,7 +213,7 @@ void budget_prepare(struct vm *vm)
 
 void budget_enter(struct vm *vm, uint64_t budget_ns)
 {
-	sl_assert(budget.running == NULL);
+	sl_assert(budget_running == NULL);
 	vm->killed = 0;
 	vm->killed_line = 0;
 	vm->host_depth = 0;
@@ -221,7 +222,7 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 	vm->entry_start_ns = clock_mono_ns();
 	vm->deadline_ns = budget_ns != 0 ? vm->entry_start_ns + budget_ns : UINT64_MAX;
 	atomic_signal_fence(memory_order_seq_cst);
-	budget.running = vm;
+	budget_running = vm;
 	atomic_signal_fence(memory_order_seq_cst);
 	/* A longer budget may have armed it for later. */
 	if (budget_ns != 0 && (!budget.is_armed || vm->deadline_ns < budget.armed_for_ns))
@@ -233,7 +234,7 @@ uint64_t budget_leave(struct vm *vm)
 	uint64_t segment_ns, before;
 
 	atomic_signal_fence(memory_order_seq_cst);
-	budget.running = NULL;
+	budget_running = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
 	if (vm->killed != 0 && vm->L != NULL)
 		clear_kill_hook(vm);
@@ -261,11 +262,6 @@ void budget_kill(struct vm *vm, enum vm_status reason)
 void budget_discard(struct vm *vm, enum vm_status reason)
 {
 	vm->killed = (sig_atomic_t)reason;
-	budget.running = NULL; /* no second signal may come this way */
+	budget_running = NULL; /* no second signal may come this way */
 	siglongjmp(vm->escape, 1);
-}
-
-bool budget_is_running(const struct vm *vm)
-{
-	return budget.running == vm;
 }

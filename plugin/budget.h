@@ -28,4 +28,10 @@ uint64_t budget_leave(struct vm *vm);
 void budget_kill(struct vm *vm, enum vm_status reason);
 /* Leaves everything by siglongjmp to the VM's `escape`; only while it runs. */
 _Noreturn void budget_discard(struct vm *vm, enum vm_status reason);
-bool budget_is_running(const struct vm *vm);
+/* The VM whose code runs in this thread, NULL between runs.  Written by budget_enter(),
+ * budget_leave() and a discard only. */
+extern struct vm *volatile budget_running;
+static inline bool budget_is_running(const struct vm *vm)
+{
+	return budget_running == vm;
+}

@@ -157,6 +157,15 @@ int headers_add(struct headers *h, struct str name, struct str value)
 	return append(h, header_id_of(name), name, value);
 }
 
+int headers_add_scanned(struct headers *h, struct str name, struct str value)
+{
+	int r = append(h, header_id_of(name), name, value);
+
+	if (r == 0)
+		h->v[h->n - 1].is_scanned = true;
+	return r;
+}
+
 int headers_add_id(struct headers *h, enum header_id id, struct str value)
 {
 	return append(h, id, id_names[id], value);
@@ -188,6 +197,7 @@ static int replace(struct headers *h, enum header_id id, struct str name, struct
 	if (headers_make_room(h, 0) != 0)
 		return -ENOMEM;
 	h->v[at].value = value;
+	h->v[at].is_scanned = false;
 	drop_from(h, at + 1, id, name);
 	return 0;
 }
@@ -219,24 +229,42 @@ void headers_share(struct headers *to, struct headers *from)
 }
 
 /* RFC 9110 5.6.2: tchar */
-static bool is_tchar(unsigned char c)
-{
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-		return true;
-	return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
+/* clang-format off */
+static const bool is_tchar[256] = {
+	['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true,
+	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true,
+	['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['^'] = true, ['_'] = true,
+	['`'] = true, ['|'] = true, ['~'] = true,
+};
+/* clang-format on */
 
 bool headers_name_is_valid(struct str name)
 {
 	for (size_t i = 0; i < name.n; i++)
-		if (!is_tchar((unsigned char)name.p[i]))
+		if (!is_tchar[(unsigned char)name.p[i]])
 			return false;
 	return name.n != 0;
 }
 
+#define EACH(byte) (0x0101010101010101U * (uint64_t)(byte))
+
+/* None of eight bytes is below a space or DEL. */
+static bool is_plain8(const char *p)
+{
+	uint64_t x, del;
+
+	memcpy(&x, p, sizeof(x));
+	del = x ^ EACH(0x7f);
+	return ((((x - EACH(0x20)) & ~x) | ((del - EACH(1)) & ~del)) & EACH(0x80)) == 0;
+}
+
 bool headers_value_is_valid(struct str value)
 {
-	for (size_t i = 0; i < value.n; i++) {
+	size_t i = 0;
+
+	while (i + 8 <= value.n && is_plain8(value.p + i))
+		i += 8;
+	for (; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];
 
 		if ((c < 0x20 && c != '\t') || c == 0x7f)

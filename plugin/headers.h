@@ -66,6 +66,7 @@ struct header {
 	struct str name;
 	struct str value;
 	enum header_id id;
+	bool is_scanned; /* as it was received: name and value are known to be well-formed */
 };
 
 /* Embedded by value.  v[0..n) in order of the message.  A removed field leaves no hole. */
@@ -95,6 +96,8 @@ const struct header *headers_next(const struct headers *h, const struct header *
 /* The slices must live as long as the arena: copy first what does not.
  * 0, or -ENOMEM (the arena is exhausted; the list is unchanged). */
 int headers_add(struct headers *h, struct str name, struct str value);
+/* One that came over the wire, past h1_scan. */
+int headers_add_scanned(struct headers *h, struct str name, struct str value);
 int headers_add_id(struct headers *h, enum header_id id, struct str value);
 /* Replaces the first of that name in place and removes the rest; adds when absent. */
 int headers_set(struct headers *h, struct str name, struct str value);

@@ -185,7 +185,36 @@ static struct str check_name(lua_State *L, int arg)
 	return pdk_keep(L, name);
 }
 
-void pdk_change_header(
+/* The usual case: two strings that may be sent as they are, copied at once.  False: nothing
+ * was done. */
+static bool change_by_text(
+		lua_State *L, struct headers *h, int name, int value, enum pdk_header_change change)
+{
+	struct str n, v;
+	char *p;
+	int r = -ENOMEM;
+
+	if (lua_type(L, name) != LUA_TSTRING || lua_type(L, value) != LUA_TSTRING)
+		return false;
+	n.p = lua_tolstring(L, name, &n.n);
+	v.p = lua_tolstring(L, value, &v.n);
+	if (v.n == 0 || !headers_name_is_valid(n) || !headers_value_is_valid(v))
+		return false;
+	vm_host_enter(L);
+	p = arena_alloc(pdk_exchange(L)->arena, n.n + v.n + 2);
+	if (p != NULL) {
+		memcpy(p, n.p, n.n + 1);
+		memcpy(p + n.n + 1, v.p, v.n + 1);
+		n.p = p;
+		v.p = p + n.n + 1;
+		r = change == PDK_HEADER_SET ? headers_set(h, n, v) : headers_add(h, n, v);
+	}
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+	return true;
+}
+
+static void change_by_value(
 		lua_State *L, struct headers *h, int name, int value, enum pdk_header_change change)
 {
 	struct str kept = check_name(L, name);
@@ -200,6 +229,13 @@ void pdk_change_header(
 	r = apply(pdk_exchange(L)->arena, h, kept, &v, change);
 	vm_host_leave(L);
 	pdk_check_room(L, r);
+}
+
+void pdk_change_header(
+		lua_State *L, struct headers *h, int name, int value, enum pdk_header_change change)
+{
+	if (!change_by_text(L, h, name, value, change))
+		change_by_value(L, h, name, value, change);
 }
 
 void pdk_set_headers(

@@ -157,8 +157,12 @@ int vm_on_free(struct vm *vm, void (*fn)(void *arg), void *arg)
 
 struct vm *vm_of(struct lua_State *L)
 {
+	struct vm *vm = budget_running;
 	void *ud;
 
+	/* No VM's functions are called while another one runs. */
+	if (vm != NULL)
+		return vm;
 	(void)lua_getallocf(L, &ud);
 	return ud;
 }

@@ -38,7 +38,7 @@ static int on_value(llhttp_t *p, const char *at, size_t n)
 {
 	struct split *s = p->data;
 
-	if (headers_add(s->headers, s->name, str_trim((struct str){at, n})) == 0)
+	if (headers_add_scanned(s->headers, s->name, str_trim((struct str){at, n})) == 0)
 		return 0;
 	s->is_out_of_memory = true;
 	return HPE_USER;

@@ -85,8 +85,12 @@ static struct req *req_new(struct conn *c)
 			return NULL;
 		}
 	}
-	*q = (struct req){.magic = REQ_MAGIC, .w = c->w, .conn = c, .arena = arena};
-	exchange_init(&q->x, arena, &ops, q);
+	exchange_init(&q->x, arena, &ops, q); /* clears x */
+	memset(&q->w, 0, sizeof(*q) - offsetof(struct req, w));
+	q->magic = REQ_MAGIC;
+	q->w = c->w;
+	q->conn = c;
+	q->arena = arena;
 	return q;
 }
 

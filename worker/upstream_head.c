@@ -187,7 +187,9 @@ static bool is_clean(const struct exchange *x)
 				x->request.raw_query.p[i] == 0x7f)
 			return false;
 	for (uint32_t i = 0; i < x->request.headers.n; i++)
-		if (!h1_field_is_clean(x->request.headers.v[i].name, x->request.headers.v[i].value))
+		if (!x->request.headers.v[i].is_scanned &&
+				!h1_field_is_clean(x->request.headers.v[i].name,
+						x->request.headers.v[i].value))
 			return false;
 	return true;
 }

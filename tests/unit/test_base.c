@@ -151,6 +151,33 @@ static void a_reason_prints_its_place(void **state)
 	assert_string_equal(why_text(&why, b, sizeof(b)), "open: No such file or directory");
 }
 
+static bool same_letter(unsigned char a, unsigned char b)
+{
+	return ascii_lower((char)a) == ascii_lower((char)b);
+}
+
+/* Every pair of bytes, at every place of texts shorter and longer than a machine word. */
+static void texts_compare_without_case_byte_by_byte_at_any_length(void **state)
+{
+	static const size_t lengths[] = {1, 3, 4, 7, 8, 9, 16, 19};
+	char a[20], b[20];
+
+	(void)state;
+	for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+		for (unsigned pair = 0; pair < 65536; pair++) {
+			size_t n = lengths[l], at = pair % n;
+
+			memset(a, 'q', sizeof(a));
+			memset(b, 'Q', sizeof(b));
+			a[at] = (char)(pair & 0xff);
+			b[at] = (char)(pair >> 8);
+			assert_int_equal(str_ieq((struct str){a, n}, (struct str){b, n}),
+					same_letter((unsigned char)a[at], (unsigned char)b[at]));
+		}
+	assert_false(str_ieq(STR("abc"), STR("abcd")));
+	assert_true(str_ieq(STR(""), STR("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +192,7 @@ int main(void)
 			cmocka_unit_test(quoting_keeps_a_log_line_on_one_line),
 			cmocka_unit_test(a_buffer_grows_and_gives_from_the_front),
 			cmocka_unit_test(a_reason_prints_its_place),
+			cmocka_unit_test(texts_compare_without_case_byte_by_byte_at_any_length),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

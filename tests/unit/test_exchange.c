@@ -220,6 +220,37 @@ static void statuses_have_words(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* RFC 9110 5.5, at every place of a value shorter and longer than a machine word. */
+static void a_byte_that_ends_a_field_is_found_at_any_place(void **state)
+{
+	char value[20];
+
+	(void)state;
+	for (size_t n = 1; n < sizeof(value); n++)
+		for (size_t at = 0; at < n; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				memset(value, 0x80, sizeof(value));
+				value[at] = (char)c;
+				assert_int_equal(headers_value_is_valid((struct str){value, n}),
+						(c >= 0x20 || c == '\t') && c != 0x7f);
+			}
+}
+
+static void a_field_name_is_a_token(void **state)
+{
+	(void)state;
+	for (unsigned c = 0; c < 256; c++) {
+		const char name[] = {'x', (char)c};
+		char lower = ascii_lower((char)c);
+		bool is_alphanumeric = (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
+		bool is_mark = c != 0 && strchr("!#$%&'*+-.^_`|~", (int)c) != NULL;
+
+		assert_int_equal(headers_name_is_valid((struct str){name, 2}),
+				is_alphanumeric || is_mark);
+	}
+	assert_false(headers_name_is_valid(STR("")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +263,8 @@ int main(void)
 			TEST(an_error_body_carries_message_and_request_id),
 			TEST(the_first_answer_stays),
 			TEST(statuses_have_words),
+			TEST(a_byte_that_ends_a_field_is_found_at_any_place),
+			TEST(a_field_name_is_a_token),
 	};
 
 	return cmocka_run_group_tests_name("exchange", tests, NULL, NULL);
