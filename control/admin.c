@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/admin_path.h"
+#include "stream/accept_pause.h"
 
 #define ADMIN_HEADER_MAX 16384
 
@@ -23,6 +24,7 @@ struct admin {
 	uint32_t magic;
 	struct admin_parts parts;
 	struct evhttp *http;
+	struct accept_pause *pause;
 };
 #define ADMIN_MAGIC SL_MAGIC('A', 'D', 'M', 'N')
 
@@ -359,6 +361,8 @@ int admin_new(struct admin **ret, const struct admin_parts *parts, const char *l
 	evhttp_set_gencb(a->http, take_request, a);
 	while (r == 0 && conf_list_next(&listen, &one))
 		r = listen_on(a, one, why);
+	if (r == 0)
+		r = accept_pause_new(&a->pause, parts->base, a->http, "admin_listen", why);
 	if (r != 0)
 		return r;
 	*ret = sl_steal(a);
@@ -370,6 +374,7 @@ void admin_free(struct admin *a)
 	if (a == NULL)
 		return;
 	sl_check(a, ADMIN_MAGIC);
+	accept_pause_free(a->pause);
 	if (a->http != NULL)
 		evhttp_free(a->http);
 	a->magic = 0;

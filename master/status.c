@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "master/status_docs.h"
 #include "shm/conf.h"
+#include "stream/accept_pause.h"
 
 #define STATUS_MAGIC SL_MAGIC('S', 'T', 'A', 'T')
 #define REQUEST_TIMEOUT_S 10
@@ -23,6 +24,7 @@ struct status {
 	const struct status_sources *sources;
 	struct evhttp *open;      /* status_listen */
 	struct evhttp *operators; /* the unix socket */
+	struct accept_pause *open_pause, *operators_pause;
 	char *socket_path;
 };
 
@@ -262,6 +264,10 @@ int status_new(struct status **ret, struct event_base *base, const struct status
 	r = listen_open(s, why);
 	if (r == 0)
 		r = listen_operators(s, why);
+	if (r == 0)
+		r = accept_pause_new(&s->open_pause, base, s->open, "status_listen", why);
+	if (r == 0)
+		r = accept_pause_new(&s->operators_pause, base, s->operators, "sluiced.sock", why);
 	if (r < 0)
 		return r;
 	*ret = sl_steal(s);
@@ -273,6 +279,8 @@ void status_free(struct status *s)
 	if (s == NULL)
 		return;
 	sl_check(s, STATUS_MAGIC);
+	accept_pause_free(s->open_pause);
+	accept_pause_free(s->operators_pause);
 	if (s->open != NULL)
 		evhttp_free(s->open);
 	if (s->operators != NULL)

@@ -13,6 +13,7 @@ stream_libstream_a_SOURCES = \
 	stream/grpc_frame.c stream/grpc_frame.h \
 	stream/grpc_link.c stream/grpc_link.h stream/grpc_link_impl.h \
 	stream/grpc_status.c stream/grpc_status.h \
+	stream/accept_pause.c stream/accept_pause.h \
 	stream/listen.c stream/listen.h \
 	stream/message.c stream/message.h \
 	stream/peer.c stream/peer.h \

@@ -192,7 +192,8 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	bool was_reused = up->conn != NULL && up->conn->is_reused;
 	bool was_sent = up->out.sent != 0;
 	bool is_body_gone = up->is_body_streamed && q->is_body_touched && up->is_started;
-	int status = error == -ETIMEDOUT ? 504 : 502;
+	bool is_short = error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+	int status = error == -ETIMEDOUT ? 504 : is_short ? 503 : 502;
 
 	log_failure(q, what, -error);
 	note_failed_try(q, status);
@@ -204,7 +205,7 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	up->scan = (struct h1_scan){.start = 0};
 	if (!was_reused)
 		up->n_failed++;
-	if (error == -EPROTO || is_body_gone || (was_sent && !is_repeatable(q)) ||
+	if (error == -EPROTO || is_short || is_body_gone || (was_sent && !is_repeatable(q)) ||
 			up->n_failed > q->x.upstream.retries)
 		return fail_with(q, status, NULL);
 	return try_again(q);

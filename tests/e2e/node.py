@@ -93,6 +93,7 @@ class Node:
         self.log_path = self.directory / "log"
         self.process = None
         self.may_crash = False  # a test that means it
+        self.starter = []  # words before sluiced: prlimit …
         self.session = requests.Session()
 
     # -- life ------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ class Node:
         # The prefix in the environment marks every descendant, for processes_below().
         env = dict(os.environ, SLUICE_TEST_PREFIX=str(self.prefix))
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([BUILD / "master/sluiced", "-c", self.conf_path], stderr=log,
+            self.process = subprocess.Popen([*self.starter, BUILD / "master/sluiced", "-c", self.conf_path], stderr=log,
                                             stdout=log, stdin=subprocess.DEVNULL, env=env, start_new_session=True)
         if wait:
             self.wait_up()
