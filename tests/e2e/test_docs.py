@@ -1,0 +1,72 @@
+"""What docs/ says is what the programs say.  Run as a program, it writes docs/configuration.md anew."""
+import re
+import subprocess
+
+import pytest
+from node import BUILD, ROOT
+
+CONFIGURATION = ROOT / "docs/configuration.md"
+HEAD = """# The node configuration
+
+`sluiced -c sluice.yaml`. Every key is optional. An environment variable `SLUICE_<KEY>` (the key in capitals) overrides
+the file. Sizes take `k`, `m`, `g`; lists are comma-separated or YAML lists; a mapping is the same as its keys joined by
+`_` (`plugin_limits: {cpu_ms: 20}` is `plugin_limits_cpu_ms: 20`). Unknown keys are errors. `sluiced --check -c FILE` looks
+without starting. A relative file name is relative to the directory that
+sluiced is started in.
+
+This table is what `sluiced --help-config` prints; a test keeps it so.
+
+| key | default | meaning |
+|---|---|---|
+"""
+
+
+def configuration():
+    printed = subprocess.run([BUILD / "master/sluiced", "--help-config"], capture_output=True, text=True, timeout=30, check=True).stdout
+    rows = []
+    for block in printed.strip().split("\n\n")[1:]:
+        *text, env, value = block.splitlines()
+        key, default = value.lstrip("#").split(":", 1)
+        assert env == f"# SLUICE_{key.upper()}"
+        meaning = " ".join(t.lstrip("# ") for t in text).replace("|", "\\|").replace("*", "\\*")
+        default = default.strip().strip('"')
+        rows.append(f"| `{key}` | {f'`{default}`' if default else ''} | {meaning} |")
+    assert len(rows) > 40
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def test_every_key_of_the_configuration_is_documented_with_its_default():
+    assert CONFIGURATION.read_text() == configuration(), "run tests/e2e/test_docs.py to write it anew"
+
+
+def test_every_test_that_the_architecture_names_exists():
+    sources = "\n".join(p.read_text() for p in [*ROOT.glob("tests/unit/*.c"), *ROOT.glob("tests/e2e/*.py")])
+    named = re.findall(r"`((?:unit|e2e)/\w+): (\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
+    assert len(named) > 15
+    for file, test in named:
+        assert (ROOT / "tests" / f"{file}.c").exists() or (ROOT / "tests" / f"{file}.py").exists(), file
+        assert re.search(rf"\b{test}\b", sources), f"{file}: {test}"
+
+
+def test_every_path_of_the_admin_api_is_documented(node):
+    text = (ROOT / "docs/admin-api.md").read_text()
+    known = {re.sub(r"\{\w+\}", "{}", path) for path in re.findall(r"`(?:[A-Z ]+ )?(/[^` ]*)`", text)}
+    entities = ("services", "routes", "plugins", "consumers", "custom-plugins")
+    for path in node.admin("GET", "/endpoints").json()["data"]:
+        own = re.sub(r"\{\w+\}", "{}", path)
+        if path.strip("/").split("/")[0] in entities and not path.endswith(("/status", "/enabled")):
+            continue
+        assert own in known, path
+
+
+@pytest.mark.parametrize("page, program", [("sluiced.8", "master/sluiced"), ("sluicectl.1", "tools/sluicectl"),
+                                           ("sluice-control.8", "control/sluice-control")])
+def test_every_option_of_a_program_is_in_its_man_page(page, program):
+    usage = subprocess.run([BUILD / program, "--help"], capture_output=True, text=True, timeout=30, check=True).stdout
+    text = (ROOT / "docs/man" / page).read_text().replace("\\-", "-")
+    for option in set(re.findall(r"--[a-z-]+", usage)) - {"--help"}:
+        assert option in text, option
+
+
+if __name__ == "__main__":
+    CONFIGURATION.write_text(configuration())
