@@ -171,7 +171,7 @@ static char *reload(void *arg, struct why *why)
 		if (m->control != NULL && !control_child_reload(m->control))
 			buf_printf(&notes, "sluice-control does not run: nothing reloaded there\n");
 		else if (m->control != NULL && m->conf->declarative_config[0] != '\0')
-			buf_printf(&notes, "loading %s; were it refused, the log would say why\n",
+			buf_printf(&notes, "loading %s; if it is refused, the log says why\n",
 					m->conf->declarative_config);
 		if (notes.n == 0)
 			buf_printf(&notes, "reloaded");

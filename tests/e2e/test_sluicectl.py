@@ -87,5 +87,5 @@ def test_reload_loads_the_declarative_file_anew(make_node, tmp_path):
     kong.write_text('_format_version: "3.0"\nservices: []\n')
     node = make_node(database="off", declarative_config=str(kong)).start()
     kong.write_text('_format_version: "3.0"\nservices:\n- name: s\n  url: http://127.0.0.1:9\n  routes:\n  - {name: r, paths: [/r]}\n')
-    node.ctl("reload")
+    assert str(kong) in node.ctl("reload").stdout
     eventually(lambda: node.get("/r").status_code == 502, "the new route is there")
