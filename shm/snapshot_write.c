@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,6 +103,18 @@ static int writer_stamp_first(struct snapshot_writer *w, MDB_txn *txn)
 	return rc == 0 ? put_meta(w, txn, "summary", &summary, sizeof(summary)) : rc;
 }
 
+/* Nothing is written when nothing changed: a node restarts on a full disk too. */
+static int writer_stamp_lock(struct snapshot_writer *w, MDB_txn *txn, struct snap_lock *now)
+{
+	MDB_val key = snap_val(str_of("lock")), held;
+
+	if (mdb_get(txn, w->env.db[SNAP_DB_META], &key, &held) == 0 &&
+			held.mv_size == sizeof(*now) &&
+			memcmp(held.mv_data, now, sizeof(*now)) == 0)
+		return 0;
+	return put_meta(w, txn, "lock", now, sizeof(*now));
+}
+
 static int writer_stamp(struct snapshot_writer *w, MDB_txn *txn, struct why *why)
 {
 	struct snap_lock lock;
@@ -115,7 +128,7 @@ static int writer_stamp(struct snapshot_writer *w, MDB_txn *txn, struct why *why
 	if (r != 0)
 		return why_errno(why, -r, "cannot look at %s/lock.mdb", w->dir);
 	if (rc == 0)
-		rc = put_meta(w, txn, "lock", &lock, sizeof(lock));
+		rc = writer_stamp_lock(w, txn, &lock);
 	return snap_env_error(rc, "stamp the file", why);
 }
 

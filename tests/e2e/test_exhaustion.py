@@ -2,6 +2,7 @@
 import os
 import resource
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -77,6 +78,48 @@ def test_without_descriptors_a_listener_rests_instead_of_spinning_and_flooding_t
     for s in held:
         s.close()
     eventually(lambda: node.admin("GET", "/").status_code == 200 and node.status("/status"), "it answers again")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 6 MB, for the whole prefix."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs", mount], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    yield mount
+    subprocess.run(["umount", "-l", mount], check=True)
+
+
+def fill(path):
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(fd, bytes(4096)):
+            pass
+    except OSError:
+        pass
+    os.close(fd)
+
+
+def test_a_full_disk_refuses_changes_serves_on_and_serves_after_a_restart(small_disk, make_node, origin):
+    node = make_node(prefix=str(small_disk / "prefix"))
+    node.prefix = small_disk / "prefix"
+    node.start()
+    node.route_to(origin, name="r")
+    eventually(lambda: node.get("/r").status_code == 200, "proxied")
+    fill(small_disk / "ballast")
+    answers = [node.admin("POST", "/services", {"name": f"n{i}", "host": "h", "tags": ["t" * 200]}) for i in range(40)]
+    refused = [a for a in answers if a.status_code != 201]
+    assert refused and "No space left on device" in refused[0].json()["message"]
+    assert node.get("/r").status_code == 200
+    node.kill()
+    node.start(wait=False)
+    eventually(lambda: node.get("/r").status_code == 200, "it serves its snapshot on a full disk")
+    (small_disk / "ballast").unlink()
+    node.wait_up()
+    node.route_to(origin, name="later")
+    eventually(lambda: node.get("/later").status_code == 200, "there is room again")
+    node.stop()
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "noise", "no lock file"])
