@@ -63,7 +63,8 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
-check_PROGRAMS += tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_upstream_path \
+check_PROGRAMS += tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
+	tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
@@ -71,6 +72,12 @@ tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS
 tests_unit_test_h1_parse_SOURCES = tests/unit/test_h1_parse.c
 tests_unit_test_h1_parse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_h1_parse_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
+tests_unit_test_route_SOURCES = tests/unit/test_route.c tests/unit/snap_fixture.h
+tests_unit_test_route_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_route_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_route_LDADD = worker/libworker.a worker/libllhttp.a $(LIBSNAPWRITE) $(LIBENGINE) \
+	$(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) \
+	$(LIBPLUGIN_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
 tests_unit_test_upstream_path_SOURCES = tests/unit/test_upstream_path.c
 tests_unit_test_upstream_path_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_upstream_path_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
