@@ -15,8 +15,18 @@
 
 /* clang-format off */
 #define JAIL_ALLOW_SANITIZER_TABLE(X) \
-	X(clone) X(ptrace) X(wait4) X(prctl) X(open) X(openat) X(readlink) \
-	X(getdents) X(getdents64)
+	X(wait4) X(open) X(openat) X(readlink) X(getdents) X(getdents64)
+/* X(call, argument, mask, value) */
+#define JAIL_ALLOW_SANITIZER_RULES(X) \
+	X(clone, 0, CLONE_VM | CLONE_UNTRACED, CLONE_VM | CLONE_UNTRACED) \
+	X(ptrace, 0, UINT32_MAX, PTRACE_ATTACH) \
+	X(ptrace, 0, UINT32_MAX, PTRACE_GETREGS) \
+	X(ptrace, 0, UINT32_MAX, PTRACE_GETREGSET) \
+	X(ptrace, 0, UINT32_MAX, PTRACE_CONT) \
+	X(ptrace, 0, UINT32_MAX, PTRACE_DETACH) \
+	X(prctl, 0, UINT32_MAX, PR_SET_DUMPABLE) \
+	X(prctl, 0, UINT32_MAX, PR_SET_PTRACER) \
+	X(prctl, 0, UINT32_MAX, PR_SET_PDEATHSIG)
 /* clang-format on */
 
 /* The folder that a rule set still lets it read. */

@@ -9,6 +9,7 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -109,10 +110,18 @@ static int add_network(scmp_filter_ctx ctx)
 
 	if (r == 0)
 		r = add_rules(ctx, rules, sizeof(rules) / sizeof(rules[0]));
-	if (r == 0 && JAIL_HAS_SANITIZER)
-		r = add_calls(ctx, SCMP_ACT_ALLOW, allowed_sanitizer,
-				sizeof(allowed_sanitizer) / sizeof(allowed_sanitizer[0]));
 	return r;
+}
+
+static int add_sanitizer(scmp_filter_ctx ctx)
+{
+#define X(call, arg, mask, value) {#call, arg, mask, value},
+	static const struct call_rule rules[] = {JAIL_ALLOW_SANITIZER_RULES(X)};
+#undef X
+	int r = add_calls(ctx, SCMP_ACT_ALLOW, allowed_sanitizer,
+			sizeof(allowed_sanitizer) / sizeof(allowed_sanitizer[0]));
+
+	return r == 0 ? add_rules(ctx, rules, sizeof(rules) / sizeof(rules[0])) : r;
 }
 
 static int fill_filter(scmp_filter_ctx ctx, const struct jail_conf *conf)
@@ -128,6 +137,8 @@ static int fill_filter(scmp_filter_ctx ctx, const struct jail_conf *conf)
 		r = add_own_rules(ctx);
 	if (r == 0 && conf->may_use_network)
 		r = add_network(ctx);
+	if (r == 0 && conf->may_use_network && JAIL_HAS_SANITIZER)
+		r = add_sanitizer(ctx);
 	/* Its flags are in memory, out of a filter's sight: "no such call" makes the C library
 	 * use clone, whose flags are not. */
 	if (r == 0)
