@@ -69,7 +69,7 @@ static void kill_hook(lua_State *L, lua_Debug *ar)
 	if (vm->killed == 0)
 		return;
 	note_place(vm, L, ar);
-	vm->host_depth = 0; /* Lua runs: no host section is open (one may have left by error) */
+	vm_host_depth = 0; /* Lua runs: no host section is open (one may have left by error) */
 	if (lua_isyieldable(L)) {
 		(void)lua_yield(L, 0);
 		return;
@@ -115,7 +115,7 @@ static uint64_t charge(struct vm *vm, uint64_t now_ns)
 
 static void stop_again(struct vm *vm)
 {
-	if (vm->host_depth == 0 && thread_cpu_ns() - vm->kill_cpu_ns >= DISCARD_AFTER_NS) {
+	if (vm_host_depth == 0 && thread_cpu_ns() - vm->kill_cpu_ns >= DISCARD_AFTER_NS) {
 		budget.is_armed = false;
 		budget_discard(vm, (enum vm_status)vm->killed);
 	}
@@ -216,7 +216,7 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 	sl_assert(budget_running == NULL);
 	vm->killed = 0;
 	vm->killed_line = 0;
-	vm->host_depth = 0;
+	vm_host_depth = 0;
 	vm->is_charged = false;
 	vm->entry_budget_ns = budget_ns;
 	vm->entry_start_ns = clock_mono_ns();

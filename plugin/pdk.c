@@ -4,16 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-struct pdk_host *pdk_host(lua_State *L)
-{
-	return vm_user(L);
-}
-
-struct exchange *pdk_exchange(lua_State *L)
-{
-	return pdk_host(L)->exchange;
-}
-
 static const struct {
 	uint32_t bit;
 	const char *name;

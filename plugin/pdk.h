@@ -131,9 +131,15 @@ struct pdk_slot {
 	bool is_inspect_off;
 };
 
-struct pdk_host *pdk_host(lua_State *L);
+static inline struct pdk_host *pdk_host(lua_State *L)
+{
+	return vm_user(L);
+}
 /* NULL outside a request. */
-struct exchange *pdk_exchange(lua_State *L);
+static inline struct exchange *pdk_exchange(lua_State *L)
+{
+	return pdk_host(L)->exchange;
+}
 
 /* Raises when the running phase is not in `phases`.  pdk_register'ed functions need no call. */
 void pdk_check_phase(lua_State *L, uint32_t phases);

@@ -17,13 +17,16 @@ static void push_plugin(lua_State *L, struct pdk_slot *slot)
 static int ctx_index(lua_State *L)
 {
 	struct pdk_host *host = pdk_host(L);
-	const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+	struct str key = STR_NONE;
+
+	if (lua_type(L, 2) == LUA_TSTRING)
+		key.p = lua_tolstring(L, 2, &key.n);
 
 	if (host->exchange == NULL || host->slot == NULL)
 		lua_pushnil(L);
-	else if (strcmp(key, "shared") == 0)
+	else if (str_eq(key, STR("shared")))
 		pdk_push_request_table(L, PDK_CTX_SHARED);
-	else if (strcmp(key, "plugin") == 0)
+	else if (str_eq(key, STR("plugin")))
 		push_plugin(L, host->slot);
 	else
 		lua_pushnil(L);

@@ -106,8 +106,18 @@ int vm_yield(struct lua_State *L);
  * host structures) brackets itself.  Nestable, cheap (a counter).  Between the two: nothing
  * that can run plugin Lua (lua_call, lua_gettable on plugin tables: use the raw forms), and
  * not for long.  An error that leaves the bracket is repaired. */
-void vm_host_enter(struct lua_State *L);
-void vm_host_leave(struct lua_State *L);
+extern volatile int vm_host_depth; /* of the VM that runs: there is one at a time */
+static inline void vm_host_enter(struct lua_State *L)
+{
+	(void)L;
+	vm_host_depth++;
+}
+static inline void vm_host_leave(struct lua_State *L)
+{
+	(void)L;
+	if (vm_host_depth > 0)
+		vm_host_depth--;
+}
 /* True once a kill is pending: long loops in C check it and return early. */
 bool vm_is_killed(struct lua_State *L);
 

@@ -43,7 +43,6 @@ struct vm {
 	volatile sig_atomic_t killed; /* enum vm_status: VM_CPU | VM_MEMORY; 0 = no */
 	int killed_line; /* where the plugin was when the kill reached it; 0 = unknown */
 	char killed_file[64];
-	volatile int host_depth;
 	volatile uint8_t *hookmask; /* LuaJIT's g->hookmask */
 	sigjmp_buf escape;          /* valid while it runs */
 

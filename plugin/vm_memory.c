@@ -34,7 +34,7 @@ static void press(struct vm *vm, uint64_t bytes)
 	if (bytes > vm->memory_soft_bytes)
 		vm->is_spoiled = true;
 	if (budget_is_running(vm)) {
-		if (bytes > vm->memory_hard_bytes && vm->host_depth == 0)
+		if (bytes > vm->memory_hard_bytes && vm_host_depth == 0)
 			budget_discard(vm, VM_MEMORY);
 		if (bytes > vm->memory_soft_bytes)
 			budget_kill(vm, VM_MEMORY);
@@ -57,7 +57,7 @@ void *vm_realloc(void *ud, void *ptr, size_t old_n, size_t new_n)
 	if (p == NULL && new_n != 0) {
 		vm->is_spoiled = true;
 		/* LuaJIT does not survive NULL on a trace. */
-		if (budget_is_running(vm) && vm->host_depth == 0)
+		if (budget_is_running(vm) && vm_host_depth == 0)
 			budget_discard(vm, VM_MEMORY);
 	}
 	return p;

@@ -10,6 +10,7 @@
 #define RESUME_MIN_NS 100000U
 
 static uint64_t n_discards;
+volatile int vm_host_depth;
 /* Its address marks a yield to the host; coroutine wrappers hand such a yield on. */
 static const char host_yield_mark;
 
@@ -250,19 +251,6 @@ bool vm_was_ended(const struct vm_run *run)
 uint64_t vm_discards(void)
 {
 	return n_discards;
-}
-
-void vm_host_enter(struct lua_State *L)
-{
-	vm_of(L)->host_depth++;
-}
-
-void vm_host_leave(struct lua_State *L)
-{
-	struct vm *vm = vm_of(L);
-
-	if (vm->host_depth > 0)
-		vm->host_depth--;
 }
 
 bool vm_is_killed(struct lua_State *L)
