@@ -63,6 +63,7 @@ static bool config_text(struct admin_call *call, struct str *ret)
 void admin_config_post(struct admin_call *call)
 {
 	struct loader_request request = {.name = "config",
+			.is_answered = true,
 			.what = call->what,
 			.is_check_hash = is_on(call, "check_hash"),
 			.is_flatten = is_on(call, "flatten_errors"),

@@ -2,6 +2,7 @@
 #include "control/loader.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,7 +29,7 @@ struct job {
 	struct declarative d;
 	uint8_t sha[STORE_SHA_BYTES];
 	char *name, *what, *text;
-	bool is_flatten;
+	bool is_flatten, is_answered;
 	json_t *entities; /* of the answer */
 	void (*done)(void *arg, int status, json_t *body);
 	void *arg;
@@ -55,6 +56,7 @@ static void job_free(struct job *job)
 	free(job->what);
 	free(job->text);
 	free(job);
+	malloc_trim(0); /* a large file takes gigabytes, and the next may be a year away */
 }
 
 void loader_free(struct loader *l)
@@ -102,7 +104,7 @@ static int run(struct op *op, void *arg)
 	if (r == 0)
 		r = op_store(op, store_note_put(op->txn, HASH_NOTE,
 						 (struct str){(char *)job->sha, sizeof(job->sha)}));
-	return r == 0 ? collect(op, job) : r;
+	return r == 0 && job->is_answered ? collect(op, job) : r;
 }
 
 static void finished(void *arg, int r, struct op *op)
@@ -145,6 +147,7 @@ static struct job *job_new(struct loader *l, const struct loader_request *reques
 	job->name = strdup(request->name);
 	job->what = strdup(request->what);
 	job->is_flatten = request->is_flatten;
+	job->is_answered = request->is_answered;
 	job->done = request->done;
 	job->arg = request->arg;
 	store_sha256(request->text, job->sha);

@@ -27,7 +27,8 @@ struct loader_request {
 	const char *name; /* for places: "kong.yml" */
 	const char *what; /* for the log */
 	bool is_check_hash, is_flatten;
-	/* status 201 with the entities, 304, 400 …; body is borrowed, may be NULL */
+	bool is_answered; /* 201 comes with the entities: costs memory for each */
+	/* status 201, 304, 400 …; body is borrowed, may be NULL */
 	void (*done)(void *arg, int status, json_t *body);
 	void *arg;
 };

@@ -8,9 +8,14 @@
 #include <event2/event.h>
 #include <openssl/sha.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
+#include "base/log.h"
 
 #define VERDICTS_AT_ONCE 4
+/* sluice-check that does not start, or is killed under load, says nothing about the plugin. */
+#define TRIES_MAX 3
+#define RETRY_MS 200
 
 struct wanted {
 	struct wanted *next;
@@ -18,6 +23,8 @@ struct wanted {
 	uint8_t sha[SHA256_DIGEST_LENGTH];
 	json_t *request, *verdict;
 	struct check_call *call;
+	unsigned tries;
+	uint64_t not_before_ms;
 };
 
 struct verdicts {
@@ -105,10 +112,15 @@ bool verdicts_is_waiting(const struct verdicts *v)
 	return false;
 }
 
-static json_t *verdict_refused(const struct why *why)
+static void without_verdict(struct wanted *w, const struct why *why)
 {
-	return json_pack("{s:b, s:[{s:s, s:s, s:i, s:s}]}", "ok", 0, "errors", "field", "handler",
-			"file", why->file, "line", why->line, "message", why->text);
+	if (++w->tries == TRIES_MAX) {
+		w->verdict = json_pack("{s:s}", "unavailable", why->text);
+		return;
+	}
+	w->not_before_ms = clock_mono_ms() + ((uint64_t)RETRY_MS << w->tries);
+	log_warn("a plugin could not be checked; trying again", "try=%u error=\"%s\"", w->tries,
+			why->text);
 }
 
 static void verdict_come(void *arg, json_t *verdict, const struct why *why)
@@ -116,7 +128,10 @@ static void verdict_come(void *arg, json_t *verdict, const struct why *why)
 	struct wanted *w = arg;
 
 	w->call = NULL;
-	w->verdict = verdict != NULL ? json_incref(verdict) : verdict_refused(why);
+	if (verdict != NULL)
+		w->verdict = json_incref(verdict);
+	else
+		without_verdict(w, why);
 	w->owner->running--;
 	event_active(w->owner->again, EV_TIMEOUT, 0);
 }
@@ -128,7 +143,16 @@ static void start_one(struct verdicts *v, struct wanted *w)
 	if (check_start(&w->call, v->base, &v->conf, w->request, verdict_come, w, &why) == 0)
 		v->running++;
 	else
-		w->verdict = json_pack("{s:s}", "unavailable", why.text);
+		without_verdict(w, &why);
+}
+
+static void wait_until(struct verdicts *v, uint64_t at_ms)
+{
+	uint64_t now = clock_mono_ms(), ms = at_ms > now ? at_ms - now : 1;
+	const struct timeval delay = {
+			.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+
+	event_add(v->again, &delay);
 }
 
 static void verdicts_go_on(evutil_socket_t fd, short what, void *arg)
@@ -139,8 +163,12 @@ static void verdicts_go_on(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (w = v->first; w != NULL && v->running < VERDICTS_AT_ONCE; w = w->next) {
-		if (w->verdict == NULL && w->call == NULL)
+		if (w->verdict != NULL || w->call != NULL)
+			continue;
+		if (w->not_before_ms <= clock_mono_ms())
 			start_one(v, w);
+		if (w->verdict == NULL && w->call == NULL)
+			wait_until(v, w->not_before_ms);
 	}
 	if (!verdicts_is_waiting(v) && v->done != NULL) {
 		void (*done)(void *) = v->done;

@@ -22,9 +22,8 @@ int verdicts_new(struct verdicts **ret, struct event_base *base,
 void verdicts_free(struct verdicts *v);
 SL_DEFINE_AUTO(verdicts);
 
-/* Borrowed; NULL = wanted now.  A verdict that could not be had is
- * {"ok":false,"errors":[{"field":"handler",…}]}, or {"unavailable":text} when sluice-check did
- * not start. */
+/* Borrowed; NULL = wanted now.  A verdict that could not be had in several tries (sluice-check
+ * did not start, was killed, came to no end) is {"unavailable":text}. */
 const json_t *verdicts_get(struct verdicts *v, const json_t *request);
 bool verdicts_is_waiting(const struct verdicts *v);
 /* done is called once from the event loop, when every wanted verdict is there. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -180,7 +181,7 @@ static bool wants_everything_again(struct follow *f)
 
 static void finish_rollout(struct follow *f)
 {
-	bool is_again = wants_everything_again(f);
+	bool is_again = wants_everything_again(f), is_large;
 	int r;
 
 	log_outcome(f);
@@ -188,7 +189,10 @@ static void finish_rollout(struct follow *f)
 	r = f->is_from_stream ? verdicts_ack(f->client, f->plan, f->rollout) : 0;
 	if (r < 0)
 		log_warn("cannot acknowledge an Update", "error=\"%s\"", strerror(-r));
+	is_large = f->plan->intake != NULL;
 	drop_plan(f);
+	if (is_large)
+		malloc_trim(0);
 	workers_changed(f);
 	if (is_again) {
 		f->wants_everything = true;

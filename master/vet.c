@@ -2,17 +2,23 @@
 #include "master/vet.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "plugin/check_client.h"
 #include "plugin/phase.h"
 
 #define AT_ONCE_MAX 2
+/* sluice-check that does not start, or is killed under load, says nothing about the code: 100 ms,
+ * 200 ms, … 13 s in all. */
+#define TRIES_MAX 8
+#define RETRY_MS 100
 #define REMEMBERED_MAX 64
 
 struct entry {
@@ -28,6 +34,8 @@ struct question {
 	uint8_t key[32];
 	json_t *request;
 	struct check_call *call; /* NULL: waiting */
+	unsigned tries;
+	uint64_t not_before_ms;
 };
 
 struct vet {
@@ -38,9 +46,19 @@ struct vet {
 	void *arg;
 	TAILQ_HEAD(questions, question) questions;
 	TAILQ_HEAD(entries, entry) memory; /* newest first */
+	struct event *again;
 	unsigned n_running, n_remembered;
 	uint64_t runs, remembered;
 };
+
+static void start_waiting(struct vet *v);
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	start_waiting(arg);
+}
 
 int vet_new(struct vet **ret, struct event_base *base, const struct conf *conf, const char *program,
 		vet_done_fn *done, void *arg)
@@ -56,6 +74,11 @@ int vet_new(struct vet **ret, struct event_base *base, const struct conf *conf, 
 	v->arg = arg;
 	TAILQ_INIT(&v->questions);
 	TAILQ_INIT(&v->memory);
+	v->again = evtimer_new(base, on_again, v);
+	if (v->again == NULL) {
+		free(v);
+		return -ENOMEM;
+	}
 	*ret = v;
 	return 0;
 }
@@ -88,6 +111,7 @@ void vet_cancel(struct vet *v)
 {
 	while (!TAILQ_EMPTY(&v->questions))
 		question_free(TAILQ_FIRST(&v->questions));
+	event_del(v->again);
 	v->n_running = 0;
 }
 
@@ -96,6 +120,7 @@ void vet_free(struct vet *v)
 	if (v == NULL)
 		return;
 	vet_cancel(v);
+	event_free(v->again);
 	while (!TAILQ_EMPTY(&v->memory))
 		forget(v, TAILQ_FIRST(&v->memory));
 	free(v);
@@ -242,8 +267,6 @@ static void read_answer(struct vet_verdict *d, const json_t *answer)
 	}
 }
 
-static void start_waiting(struct vet *v);
-
 static void remember(struct vet *v, struct entry *e)
 {
 	TAILQ_INSERT_HEAD(&v->memory, e, link);
@@ -257,6 +280,12 @@ static void answer_without_verdict(struct question *q, const struct why *why)
 	struct vet *v = q->owner;
 	void *item = q->item;
 
+	if (++q->tries < TRIES_MAX) {
+		log_warn("code could not be checked; trying again", "try=%u error=\"%s\"", q->tries,
+				why->text);
+		q->not_before_ms = clock_mono_ms() + ((uint64_t)RETRY_MS << (q->tries - 1));
+		return;
+	}
 	question_free(q);
 	v->done(v->arg, item, &d);
 }
@@ -286,6 +315,16 @@ static void on_checked(void *arg, json_t *answer, const struct why *why)
 	start_waiting(v);
 }
 
+static void wait_until(struct vet *v, uint64_t at_ms)
+{
+	uint64_t now = clock_mono_ms(), ms = at_ms > now ? at_ms - now : 1;
+	const struct timeval delay = {
+			.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+
+	if (!event_pending(v->again, EV_TIMEOUT, NULL))
+		event_add(v->again, &delay);
+}
+
 static void start_waiting(struct vet *v)
 {
 	struct question *q, *next;
@@ -295,6 +334,10 @@ static void start_waiting(struct vet *v)
 		next = TAILQ_NEXT(q, link);
 		if (q->call != NULL)
 			continue;
+		if (q->not_before_ms > clock_mono_ms()) {
+			wait_until(v, q->not_before_ms);
+			continue;
+		}
 		if (check_start(&q->call, v->base, &v->check, q->request, on_checked, q, &why) ==
 				0) {
 			v->n_running++;
@@ -302,7 +345,7 @@ static void start_waiting(struct vet *v)
 		}
 		q->call = NULL;
 		answer_without_verdict(q, &why);
-		/* the owner may have changed the list */
+		/* the question may be gone, and the owner may have changed the list */
 		next = TAILQ_FIRST(&v->questions);
 	}
 }
