@@ -87,7 +87,11 @@ tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
 
 if WITH_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
-	tests/fuzz/fuzz_address
+	tests/fuzz/fuzz_address tests/fuzz/fuzz_route_match
+tests_fuzz_fuzz_route_match_SOURCES = tests/fuzz/fuzz_route_match.c
+tests_fuzz_fuzz_route_match_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_fuzz_fuzz_route_match_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_route_match_LDADD = $(tests_unit_test_route_LDADD)
 tests_fuzz_fuzz_chunked_SOURCES = tests/fuzz/fuzz_chunked.c
 tests_fuzz_fuzz_chunked_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_chunked_LDADD = $(WORKER_TEST_LDADD)
