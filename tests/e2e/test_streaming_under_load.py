@@ -1,5 +1,8 @@
 """Plugins appear and change under load; no request fails, and none sees half a version."""
+import os
 import re
+import shutil
+import subprocess
 import time
 
 import pytest
@@ -112,3 +115,31 @@ def test_deleting_the_instance_under_load_stops_the_plugin(node, origin):
     assert load.problems == []
     assert node.admin("DELETE", "/custom-plugins/stamp").status_code == 204
     assert node.plugin_status("stamp").get("message") == "Not found"
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="needs wrk")
+def test_wrk_with_64_connections_sees_no_error_and_nothing_is_left_open(node, origin):
+    node.route_to(origin, name="r")
+    eventually(lambda: node.get("/r").status_code == 200, "proxied")
+    wrk = subprocess.Popen(["wrk", "-t1", "-c64", "-d8s", node.url("/r")], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    node.plugin("stamp", stamper(0))
+    node.make("/plugins", {"name": "stamp"})
+    node.wait_plugin("stamp", 1)
+    for version in range(1, 101):
+        assert node.admin("PATCH", "/custom-plugins/stamp", {"handler": stamper(version)}).status_code == 200
+    said = wrk.communicate()[0]
+    assert wrk.returncode == 0 and int(re.search(r"(\d+) requests in", said).group(1)) > 0, said
+    assert "Non-2xx" not in said and "Socket errors" not in said, said
+    pids = [node.process.pid, *node.worker_pids()]
+
+    def open_files():
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+    before = eventually(lambda: open_files() if max(open_files()[1:]) < 64 + 40 else None, "the clients' sockets are closed")
+    for version in range(101, 151):
+        assert node.admin("PATCH", "/custom-plugins/stamp", {"handler": stamper(version)}).status_code == 200
+    node.wait_settled()
+    assert all(now <= then + 2 for now, then in zip(open_files(), before)), (before, open_files())
+    states = subprocess.run(["ps", "-o", "stat=", "--ppid", str(node.process.pid)], capture_output=True, text=True, check=True).stdout
+    assert "Z" not in states, states
