@@ -55,6 +55,7 @@ int apply_verdict(struct plan_item *item, const struct vet_verdict *v, struct sn
 	set_string(&c->plugin_version, v->version);
 	set_binary(&c->schema_json, v->schema_json, strlen(v->schema_json));
 	set_binary(&c->handler_bytecode_sha256, v->bytecode_sha256, v->n_bytecode != 0 ? 32 : 0);
+	set_string(&c->handler_bytecode_library, v->library != NULL ? v->library : "");
 	item->state = PLAN_ACCEPTED;
 	return 0;
 }
@@ -85,6 +86,7 @@ bool apply_known(struct plan_item *item, const struct snap_view *held)
 		set_string(&c->plugin_version, old->plugin_version);
 		set_binary(&c->schema_json, old->schema_json.data, old->schema_json.len);
 		set_binary(&c->handler_bytecode_sha256, old->handler_bytecode_sha256.data, 32);
+		set_string(&c->handler_bytecode_library, old->handler_bytecode_library);
 		item->state = PLAN_ACCEPTED;
 	}
 	sluice__record__plugin_code__free_unpacked(old, NULL);

@@ -87,6 +87,7 @@ static void verdict_done(struct vet_verdict *d)
 {
 	free(d->version);
 	free(d->schema_json);
+	free(d->library);
 	free(d->bytecode);
 }
 
@@ -245,13 +246,15 @@ static int read_acceptance(struct vet_verdict *d, const json_t *answer)
 {
 	const char *version = json_string_value(json_object_get(answer, "version"));
 	const char *bytecode = json_string_value(json_object_get(answer, "handler_bytecode"));
+	const char *library = json_string_value(json_object_get(answer, "library"));
 
 	d->is_ok = true;
 	d->priority = (int32_t)json_integer_value(json_object_get(answer, "priority"));
 	d->phases = read_phases(json_object_get(answer, "phases"));
 	d->version = strdup(version != NULL ? version : "");
 	d->schema_json = json_dumps(json_object_get(answer, "schema"), JSON_COMPACT);
-	if (d->version == NULL || d->schema_json == NULL)
+	d->library = strdup(library != NULL ? library : "");
+	if (d->version == NULL || d->schema_json == NULL || d->library == NULL)
 		return -EBADMSG;
 	return bytecode != NULL ? read_bytecode(d, bytecode) : 0;
 }

@@ -28,6 +28,7 @@ struct vet_verdict {
 	uint32_t phases; /* PHASE_BIT */
 	char *version;   /* the handler's VERSION */
 	char *schema_json;
+	char *library;     /* the LuaJIT that bytecode is for */
 	uint8_t *bytecode; /* n_bytecode == 0: none was made */
 	size_t n_bytecode;
 	uint8_t bytecode_sha256[32];

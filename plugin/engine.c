@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "plugin/engine_configure.h"
 #include "plugin/plan.h"
@@ -15,6 +16,8 @@
 #define BUCKETS 1024
 /* Plans are made again in microseconds; past this many all are dropped. */
 #define PLANS_MAX 8192
+/* Loading takes part in a switch for so long. */
+#define WARM_MS 250
 
 struct engine {
 	uint32_t magic;
@@ -28,6 +31,8 @@ struct engine {
 	struct plan *plans[BUCKETS];
 	uint32_t n_plans;
 	struct engine_instance *instances[BUCKETS];
+	engine_report_fn *report; /* of the last switch; may be NULL */
+	void *report_arg;
 };
 
 struct plan *engine_globals(struct engine *e)
@@ -228,9 +233,8 @@ struct gathering {
 	struct engine *engine;
 	struct engine_version **v;
 	uint32_t n, cap;
-	engine_report_fn *report;
-	void *arg;
 	struct snap_view *view;
+	uint64_t warm_until_ms;
 };
 
 static struct engine_version *current_of(struct engine *e, struct str id)
@@ -241,19 +245,43 @@ static struct engine_version *current_of(struct engine *e, struct str id)
 	return NULL;
 }
 
-static void tell(struct gathering *g, struct str id, uint64_t asked,
+static void tell(struct engine *e, struct str id, uint64_t asked,
 		const struct engine_version *in_force, const struct why *why)
 {
 	struct engine_report report = {.plugin = in_force != NULL ? str_of(in_force->name) : id,
 			.id = id,
 			.version = asked,
 			.is_active = why == NULL,
-			.version_in_force = in_force != NULL ? in_force->resource_version : 0};
+			.version_in_force = 0};
+
+	if (in_force != NULL && !in_force->is_reported_bad)
+		report.version_in_force = in_force->resource_version;
 
 	if (why != NULL)
 		report.why = *why;
-	if (g->report != NULL)
-		g->report(g->arg, &report);
+	if (e->report != NULL)
+		e->report(e->report_arg, &report);
+}
+
+void engine_note_load(struct engine *e, struct engine_version *v)
+{
+	bool is_bad = v->box == NULL;
+
+	if (is_bad == v->is_reported_bad || !v->is_current)
+		return;
+	v->is_reported_bad = is_bad;
+	tell(e, str_of(v->id), v->resource_version, v, is_bad ? &v->why : NULL);
+}
+
+/* Whether a new version is loaded here, off the request path, so that to be active is to be
+ * loaded: it is bound, or the one before was in use.  Past a while the rest loads on first
+ * use: a worker with a thousand plugins must not stand still. */
+static bool must_warm(const struct gathering *g, const struct engine_version *v,
+		const struct engine_version *old)
+{
+	if (old != NULL && old->box != NULL)
+		return true;
+	return clock_mono_ms() < g->warm_until_ms && snap_has_instance(g->view, str_of(v->name));
 }
 
 /* The version to serve from now on, as a new reference; NULL when there is none. */
@@ -263,27 +291,38 @@ static struct engine_version *choose(
 	struct engine_version *old = current_of(g->engine, id), *v;
 	struct why why = WHY_NONE;
 
-	if (old != NULL && old->resource_version == resource_version)
+	if (old != NULL && old->resource_version == resource_version) {
+		/* Bound since then? */
+		if (old->box == NULL && old->failed_ms == 0 && must_warm(g, old, NULL)) {
+			engine_version_box(old, g->view);
+			engine_note_load(g->engine, old);
+		}
 		return engine_version_ref(old);
+	}
 	v = engine_version_new(&g->engine->conf, record, resource_version, &why);
 	if (v != NULL && old != NULL && engine_version_same(v, old)) {
 		engine_version_unref(v);
 		old->resource_version = resource_version;
-		tell(g, id, resource_version, old, NULL);
+		tell(g->engine, id, resource_version, old, NULL);
 		return engine_version_ref(old);
 	}
-	/* Who was in use is made ready here, off the request path. */
-	if (v != NULL && old != NULL && old->box != NULL &&
-			engine_version_box(v, g->view) == NULL) {
+	if (v != NULL && must_warm(g, v, old) && engine_version_box(v, g->view) == NULL) {
 		why = v->why;
+		/* With no code before it, its requests fail: to pass them by would open what it
+		 * guards. */
+		if (old == NULL) {
+			v->is_reported_bad = true;
+			tell(g->engine, id, resource_version, v, &why);
+			return v;
+		}
 		engine_version_unref(v);
 		v = NULL;
 	}
 	if (v != NULL) {
-		tell(g, id, resource_version, v, NULL);
+		tell(g->engine, id, resource_version, v, NULL);
 		return v;
 	}
-	tell(g, id, resource_version, old, &why);
+	tell(g->engine, id, resource_version, old, &why);
 	return old != NULL ? engine_version_ref(old) : NULL;
 }
 
@@ -309,13 +348,16 @@ static bool gather(void *arg, struct str id, uint64_t resource_version, struct s
 
 void engine_set_view(struct engine *e, struct snap_view *view, engine_report_fn *report, void *arg)
 {
-	struct gathering g = {.engine = e, .report = report, .arg = arg, .view = view};
+	struct gathering g = {
+			.engine = e, .view = view, .warm_until_ms = clock_mono_ms() + WARM_MS};
 	struct snap_view *old_view = e->view;
 	struct engine_version **old = e->versions;
 	uint32_t n_old = e->n_versions;
 	struct plan *globals;
 
 	sl_check(e, ENGINE_MAGIC);
+	e->report = report;
+	e->report_arg = arg;
 	if (!e->conf.is_off)
 		snap_each(view, SLUICE__RECORD__KIND__PLUGIN_CODE, gather, &g);
 	if (g.n > 1)
@@ -348,6 +390,8 @@ void engine_idle(struct engine *e)
 		if (v->box != NULL && (v->box->is_dead || vm_is_spoiled(v->box->vm)) &&
 				engine_version_box(v, e->view) == NULL)
 			log_err("plugin cannot be loaded again", "plugin=%s", v->name);
+		if (v->box != NULL || v->failed_ms != 0)
+			engine_note_load(e, v);
 	}
 }
 

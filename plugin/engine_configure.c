@@ -56,6 +56,8 @@ static void run(struct engine *e, struct engine_version *v, struct vm_run *run)
 	b->host.instance_id = STR_NONE;
 	b->host.slot = NULL;
 	b->host.log_lines = 0;
+	if (engine_conf_of(e)->configure_cpu_ms != 0)
+		vm_run_set_cpu_ms(run, engine_conf_of(e)->configure_cpu_ms);
 	status = vm_start(run, 2, &why);
 	if (status == VM_DISCARDED)
 		b->is_dead = true;
@@ -90,6 +92,7 @@ struct engine_box *engine_ready_box(
 {
 	struct engine_box *b = engine_version_box(v, view);
 
+	engine_note_load(e, v);
 	if (b != NULL && !b->is_configured) {
 		engine_configure(e, v);
 		b = engine_version_box(v, view);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
@@ -224,6 +225,7 @@ static void cluster_id(struct snap_view *view, char ret[40])
 static struct engine_box *box_load(struct engine_version *v, struct snap_view *view)
 {
 	struct engine_box *b = calloc(1, sizeof(*b));
+	uint64_t start_ns = clock_mono_ns();
 	int r;
 
 	if (b == NULL) {
@@ -243,8 +245,12 @@ static struct engine_box *box_load(struct engine_version *v, struct snap_view *v
 		why_errno(&v->why, -r, "cannot make a VM");
 	else
 		r = load_handler(v, b, view);
-	if (r == 0)
+	if (r == 0) {
+		log_debug("plugin loaded", "plugin=%s from=%s us=%llu", v->name,
+				v->has_bytecode ? "bytecode" : "source",
+				(unsigned long long)((clock_mono_ns() - start_ns) / 1000));
 		return b;
+	}
 	engine_box_unref(b);
 	return NULL;
 }

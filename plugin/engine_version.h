@@ -48,8 +48,9 @@ struct engine_version {
 	bool ignores_consumer, ignores_route, ignores_service;
 
 	struct engine_box *box;
-	uint64_t failed_ms; /* when loading failed last (monotonic), 0 = never */
-	struct why why;     /* then: why */
+	bool is_reported_bad; /* the last word on it was that it cannot be loaded */
+	uint64_t failed_ms;   /* when loading failed last (monotonic), 0 = never */
+	struct why why;       /* then: why */
 	struct engine_plugin_stat totals;
 };
 

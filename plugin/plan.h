@@ -42,6 +42,8 @@ struct engine_instance *plan_resolve(const struct plan *p, const struct plan_ent
 /* Of the engine, for plan and chain: the instance by id, bound to v; borrowed.  NULL = none. */
 struct engine_instance *engine_instance_get(
 		struct engine *e, struct snap_view *view, struct engine_version *v, struct str id);
+/* After a load of v was tried, or not needed: reports when that changed what was last said. */
+void engine_note_load(struct engine *e, struct engine_version *v);
 struct plan *engine_globals(struct engine *e);
 /* The engine's view now; NULL before the first. */
 struct snap_view *engine_view(struct engine *e);

@@ -93,6 +93,8 @@ struct vm_run;
  * vm_start(n_args). NULL = out of memory. */
 struct vm_run *vm_run_new(struct vm *vm);
 struct lua_State *vm_run_state(struct vm_run *run);
+/* Before vm_start(): another CPU budget than the VM's for this run; 0 = none. */
+void vm_run_set_cpu_ms(struct vm_run *run, uint32_t cpu_ms);
 enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why);
 /* After VM_YIELDED: the n_results values on vm_run_state() become the parked call's results. */
 enum vm_status vm_resume(struct vm_run *run, int n_results, struct why *why);

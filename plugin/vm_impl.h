@@ -75,6 +75,7 @@ struct vm_run {
 	int co_ref;
 	enum vm_run_state state;
 	bool is_ended;
+	uint32_t cpu_ms;  /* its budget; 0 = none */
 	uint64_t used_ns; /* by the segments before this one */
 };
 

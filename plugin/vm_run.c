@@ -54,9 +54,15 @@ struct vm_run *vm_run_new(struct vm *vm)
 	}
 	run->state = RUN_FRESH;
 	run->is_ended = false;
+	run->cpu_ms = vm->limits.cpu_ms;
 	run->used_ns = 0;
 	vm->n_runs++;
 	return run;
+}
+
+void vm_run_set_cpu_ms(struct vm_run *run, uint32_t cpu_ms)
+{
+	run->cpu_ms = cpu_ms;
 }
 
 struct lua_State *vm_run_state(struct vm_run *run)
@@ -96,7 +102,7 @@ void vm_run_free(struct vm_run *run)
 /* What is left of the run's budget; 0 = it has none. */
 static uint64_t budget_left_ns(const struct vm_run *run)
 {
-	uint64_t all_ns = (uint64_t)run->vm->limits.cpu_ms * NS_PER_MS;
+	uint64_t all_ns = (uint64_t)run->cpu_ms * NS_PER_MS;
 
 	if (all_ns == 0)
 		return 0;
@@ -133,7 +139,7 @@ static enum vm_status killed(struct vm_run *run, struct why *why)
 	vm->trips++;
 	if (vm->killed == VM_CPU)
 		why_set(why, file, vm->killed_line, "used more than its %u ms of CPU time",
-				vm->limits.cpu_ms);
+				run->cpu_ms);
 	else
 		why_set(why, file, vm->killed_line, "used more than its %u MB of memory",
 				(unsigned)(vm->memory_soft_bytes >> 20));

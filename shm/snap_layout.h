@@ -187,6 +187,13 @@ static inline void snap_key_instance(struct snap_key *k, struct str plugin, stru
 	snap_key_add(k, consumer);
 }
 
+/* Where every key of the plugin's instances begins. */
+static inline void snap_key_instances(struct snap_key *k, struct str plugin)
+{
+	snap_key_begin(k, 'i');
+	snap_key_add_z(k, plugin);
+}
+
 static inline void snap_key_consumer_scope(struct snap_key *k, struct str plugin)
 {
 	snap_key_begin(k, 'c');

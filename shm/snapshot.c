@@ -284,6 +284,24 @@ struct str snap_instance(const struct snap_view *v, struct str plugin, struct st
 	return snap_view_find(v, SNAP_DB_INSTANCE, &key);
 }
 
+bool snap_has_instance(const struct snap_view *v, struct str plugin)
+{
+	struct snap_key prefix;
+	MDB_val key, value;
+	MDB_cursor *c = NULL;
+	bool has;
+
+	sl_check(v, SNAP_VIEW_MAGIC);
+	snap_key_instances(&prefix, plugin);
+	key = (MDB_val){prefix.n, prefix.bytes};
+	if (mdb_cursor_open(v->txn, v->env->db[SNAP_DB_INSTANCE], &c) != 0)
+		return false;
+	has = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE) == 0 &&
+	      str_starts(snap_str(key), (struct str){(const char *)prefix.bytes, prefix.n});
+	mdb_cursor_close(c);
+	return has;
+}
+
 bool snap_has_consumer_scope(const struct snap_view *v, struct str plugin)
 {
 	struct snap_key key;

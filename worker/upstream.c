@@ -277,10 +277,24 @@ static enum up_next connecting(struct req *q)
 	return UP_AGAIN;
 }
 
+/* What plugins set before there was a response stands beside what the service sent. */
+static void keep_early_headers(struct exchange_response *r, const struct headers *early)
+{
+	for (uint32_t i = 0; i < early->n; i++) {
+		const struct header *f = &early->v[i];
+		bool is_single = f->id == HEADER_CONTENT_TYPE || f->id == HEADER_CONTENT_LENGTH ||
+				 f->id == HEADER_LOCATION;
+
+		if (!is_single || headers_find_id(&r->headers, f->id) == NULL)
+			headers_add(&r->headers, f->name, f->value);
+	}
+}
+
 static void reply_taken(struct req *q)
 {
 	struct req_upstream *up = &q->up;
 	struct exchange_response *r = &q->x.response;
+	const struct headers early = r->headers;
 
 	q->x.upstream_headers_ns = clock_mono_ns();
 	r->source = RESPONSE_FROM_SERVICE;
@@ -288,6 +302,8 @@ static void reply_taken(struct req *q)
 	h1_body_init(&up->body, up->reply.framing, up->reply.length);
 	r->service_body.state = up->body.is_over ? BODY_NONE : BODY_UNREAD;
 	headers_share(&r->headers, &r->service_headers);
+	if (early.n != 0)
+		keep_early_headers(r, &early);
 }
 
 static enum up_next exchanging(struct req *q)
