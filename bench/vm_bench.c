@@ -91,6 +91,26 @@ static double plugin_ns(const char *methods, uint32_t cpu_ms)
 	return ns;
 }
 
+/* A loop that is compiled, in access: is its budget armed or has it none? */
+static double budget_ns(uint32_t cpu_ms)
+{
+	struct bench *b = bench_open();
+	struct why why = WHY_NONE;
+	double ns;
+
+	engine_free(b->engine);
+	b->conf.limits.cpu_ms = cpu_ms;
+	assert_int_equal(engine_new(&b->engine, &b->conf, &why), 0);
+	bench_plugin(b, "p", 1,
+			"function P:access() local n = 0 "
+			"for i = 1, 1000 do n = n + i % 7 end return n end");
+	bench_instance(b, "p", "i-p", everywhere);
+	bench_commit(b);
+	ns = request_ns(b);
+	bench_close(b);
+	return ns;
+}
+
 static double none_ns(void)
 {
 	struct bench *b = bench_open();
@@ -196,6 +216,9 @@ static void print_entry(void)
 	printf("| and an empty log | %.2f |\n", two / 1e3);
 	printf("| and an empty header_filter | %.2f |\n", three / 1e3);
 	printf("| one phase more | %.2f |\n", (three - one) / 2e3);
+	printf("| a loop of 1000 turns in access, without a CPU budget | %.2f |\n",
+			budget_ns(0) / 1e3);
+	printf("| the same under a budget of 20 ms | %.2f |\n", budget_ns(20) / 1e3);
 	printf("| the three plugins of bench/plugins | %.2f |\n", three_plugins_ns() / 1e3);
 }
 
