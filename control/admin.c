@@ -75,6 +75,8 @@ void admin_reply(struct admin_call *call, int status, json_t *body)
 
 	sl_check(call, ADMIN_CALL_MAGIC);
 	add_standard_headers(call);
+	if (status == 503)
+		admin_header(call, "Retry-After", "1");
 	if (body != NULL) {
 		admin_header(call, "Content-Type", "application/json; charset=utf-8");
 		if (text == NULL)

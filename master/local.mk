@@ -56,3 +56,15 @@ tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c tests/unit/apply_bed.c tests/unit/apply_bed.h
 tests_unit_test_intake_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_intake_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_plan tests/fuzz/fuzz_blobs
+tests_fuzz_fuzz_plan_SOURCES = tests/fuzz/fuzz_plan.c
+tests_fuzz_fuzz_plan_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
+tests_fuzz_fuzz_plan_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_plan_LDADD = $(MASTER_LDADD)
+tests_fuzz_fuzz_blobs_SOURCES = tests/fuzz/fuzz_blobs.c
+tests_fuzz_fuzz_blobs_CFLAGS = $(AM_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
+tests_fuzz_fuzz_blobs_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_blobs_LDADD = $(MASTER_LDADD)
+endif
