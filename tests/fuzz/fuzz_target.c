@@ -5,6 +5,7 @@
  */
 #include "base/check.h"
 #include "plugin/exchange.h"
+#include "plugin/path.h"
 #include "worker/h1_parse.h"
 #include "worker/upstream_path.h"
 
