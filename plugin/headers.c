@@ -285,3 +285,23 @@ bool headers_list_has(struct str value, struct str token)
 	}
 	return false;
 }
+
+bool headers_connection_names(const struct headers *h, struct str name)
+{
+	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
+
+	for (; c != NULL; c = headers_next(h, c))
+		if (headers_list_has(c->value, name))
+			return true;
+	return false;
+}
+
+bool headers_connection_has_names(const struct headers *h)
+{
+	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
+
+	for (; c != NULL; c = headers_next(h, c))
+		if (!str_ieq(c->value, STR("keep-alive")) && !str_ieq(c->value, STR("close")))
+			return true;
+	return false;
+}

@@ -114,3 +114,9 @@ bool headers_name_is_valid(struct str name);
 bool headers_value_is_valid(struct str value);
 /* `token` is a member of a comma-separated list value, case-insensitively. */
 bool headers_list_has(struct str value, struct str token);
+
+/* A Connection field of the same message names `name`: it is for this hop only (RFC 9110
+ * 7.6.1). */
+bool headers_connection_names(const struct headers *h, struct str name);
+/* Some Connection field says more than keep-alive or close, so that the above is worth asking. */
+bool headers_connection_has_names(const struct headers *h);

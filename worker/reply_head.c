@@ -44,27 +44,6 @@ static void add_status_line(const struct req *q, struct text *t)
 	text_add(t, STR("\r\n"));
 }
 
-/* Named by the service's Connection field. */
-static bool is_hop_field(const struct headers *h, struct str name)
-{
-	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
-
-	for (; c != NULL; c = headers_next(h, c))
-		if (headers_list_has(c->value, name))
-			return true;
-	return false;
-}
-
-static bool connection_names_fields(const struct headers *h)
-{
-	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
-
-	for (; c != NULL; c = headers_next(h, c))
-		if (!str_ieq(c->value, STR("keep-alive")) && !str_ieq(c->value, STR("close")))
-			return true;
-	return false;
-}
-
 struct seen {
 	bool server, date;
 };
@@ -73,12 +52,12 @@ static void add_fields(const struct req *q, struct text *t, struct seen *seen)
 {
 	const struct headers *h = &q->x.response.headers;
 	const struct headers *from = &q->x.response.service_headers;
-	bool names_fields = connection_names_fields(from);
+	bool names_fields = headers_connection_has_names(from);
 
 	for (uint32_t i = 0; i < h->n; i++) {
 		const struct header *f = &h->v[i];
 
-		if (is_dropped[f->id] || (names_fields && is_hop_field(from, f->name)))
+		if (is_dropped[f->id] || (names_fields && headers_connection_names(from, f->name)))
 			continue;
 		if (!f->is_scanned && !h1_field_is_clean(f->name, f->value))
 			continue;

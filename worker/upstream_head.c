@@ -33,36 +33,15 @@ static const uint8_t is_dropped[HEADER_ID_COUNT] = {
 		[HEADER_X_REAL_IP] = 1,
 };
 
-/* Named by a Connection field of the same message. */
-static bool is_hop_by_connection(const struct headers *h, struct str name)
-{
-	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
-
-	for (; c != NULL; c = headers_next(h, c))
-		if (headers_list_has(c->value, name))
-			return true;
-	return false;
-}
-
-static bool connection_names_fields(const struct headers *h)
-{
-	const struct header *c = headers_find_id(h, HEADER_CONNECTION);
-
-	for (; c != NULL; c = headers_next(h, c))
-		if (!str_ieq(c->value, STR("keep-alive")) && !str_ieq(c->value, STR("close")))
-			return true;
-	return false;
-}
-
 static void add_own_fields(struct req *q, struct text *t)
 {
 	const struct headers *h = &q->x.request.headers;
-	bool names_fields = connection_names_fields(h);
+	bool names_fields = headers_connection_has_names(h);
 
 	for (uint32_t i = 0; i < h->n; i++) {
 		const struct header *f = &h->v[i];
 
-		if (is_dropped[f->id] || (names_fields && is_hop_by_connection(h, f->name)))
+		if (is_dropped[f->id] || (names_fields && headers_connection_names(h, f->name)))
 			continue;
 		if (f->id == HEADER_X_KONG_REQUEST_ID && q->w->added.upstream_request_id)
 			continue;
