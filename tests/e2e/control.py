@@ -6,7 +6,8 @@ from pathlib import Path
 
 import requests
 
-from node import BUILD, SLOW, check_log, eventually, free_port
+from node import BUILD, SLOW, check_log, eventually
+from ports import free_port
 
 
 class Control:

@@ -9,9 +9,17 @@ from pathlib import Path
 
 import requests
 
+from ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("SLUICE_BUILD", "build")
 SLOW = 4 if "asan" in BUILD.name or "tsan" in BUILD.name else 1
+
+
+def slow():
+    """What to multiply a wait by: SLOW, and more on a machine that has more to do than cores."""
+    return SLOW * min(8.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
+
 
 
 # What a process prints that is about to die of a fault of its own.
@@ -31,15 +39,9 @@ def check_log(log):
     assert not crash, "a process of the node crashed:\n" + crash
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def eventually(check, what, timeout=10.0, every=0.05):
     """check() until it is truthy, and its value; an exception counts as not yet."""
-    end = time.monotonic() + timeout * SLOW
+    began = time.monotonic()
     seen = None
     while True:
         try:
@@ -49,8 +51,8 @@ def eventually(check, what, timeout=10.0, every=0.05):
             seen = value
         except (requests.RequestException, OSError, AssertionError, KeyError, ValueError) as error:
             seen = error
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout * SLOW:.0f} s: {what} (last: {seen!r})")
+        if time.monotonic() - began > timeout * slow():
+            raise AssertionError(f"not within {timeout * slow():.0f} s: {what} (last: {seen!r})")
         time.sleep(every)
 
 
@@ -130,7 +132,7 @@ class Node:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(timeout * SLOW)
+                self.process.wait(timeout * slow())
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -147,7 +149,7 @@ class Node:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(15 * SLOW)
+                self.process.wait(15 * slow())
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -164,7 +166,7 @@ class Node:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def status(self, path, **kw):
-        r = requests.get(f"http://127.0.0.1:{self.status_port}{path}", timeout=5 * SLOW, **kw)
+        r = requests.get(f"http://127.0.0.1:{self.status_port}{path}", timeout=5 * slow(), **kw)
         r.raise_for_status()
         return r.json()
 
@@ -176,7 +178,7 @@ class Node:
 
     def ctl(self, *args, check=True):
         r = subprocess.run([BUILD / "tools/sluicectl", "--prefix", self.prefix, *args], capture_output=True, text=True,
-                           timeout=30 * SLOW, check=False)
+                           timeout=30 * slow(), check=False)
         if check:
             assert r.returncode == 0, (args, r.returncode, r.stdout, r.stderr)
         return r
@@ -184,7 +186,7 @@ class Node:
     # -- what it is told -------------------------------------------------------------------
     def admin(self, method, path, body=None, **kw):
         return self.session.request(method, f"http://127.0.0.1:{self.admin_port}{path}", json=body,
-                                    timeout=20 * SLOW, **kw)
+                                    timeout=20 * slow(), **kw)
 
     def make(self, path, body, method="POST"):
         r = self.admin(method, path, body)
@@ -229,14 +231,14 @@ class Node:
         return f"http://127.0.0.1:{self.proxy_port}{path}"
 
     def get(self, path, **kw):
-        return requests.get(self.url(path), timeout=15 * SLOW, **kw)
+        return requests.get(self.url(path), timeout=15 * slow(), **kw)
 
     def post(self, path, data, **kw):
-        return requests.post(self.url(path), data=data, timeout=15 * SLOW, **kw)
+        return requests.post(self.url(path), data=data, timeout=15 * slow(), **kw)
 
     def raw(self, data, timeout=5.0, port=None):
         """Sends bytes, reads until the node closes or falls silent; what came back."""
-        with socket.create_connection(("127.0.0.1", port or self.proxy_port), timeout=timeout * SLOW) as s:
+        with socket.create_connection(("127.0.0.1", port or self.proxy_port), timeout=timeout * slow()) as s:
             s.sendall(data)
             got = b""
             try:

@@ -15,7 +15,7 @@ import h2.config
 import h2.connection
 import h2.events
 
-from node import BUILD
+from node import BUILD, slow
 
 TREE = Path(__file__).resolve().parents[2]
 PATH = "/sluice.stream.v1.Control/Stream"
@@ -47,12 +47,6 @@ def make_certificates(directory):
     return directory
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Peer:
     """tests/unit/stream_peer: our client or server; its events are read one by one."""
 
@@ -79,7 +73,7 @@ class Peer:
 
     def wait(self, name, seconds=10):
         """The next event of that name; others before it are dropped."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * slow()
         seen = []
         while True:
             try:
@@ -155,7 +149,7 @@ class ControlPlane:
             pass
 
     def wait(self, body, seconds=10):
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * slow()
         while True:
             message = self.received.get(timeout=max(0.01, deadline - time.monotonic()))
             if message.WhichOneof("body") == body:
@@ -196,7 +190,7 @@ class Node:
         self.send(hello=self.m.Hello(node_id="6c8f7a52-2c0e-4c52-9d0a-0000000000ff", hostname="python", protocol=1, **fields))
 
     def wait(self, body, seconds=10):
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds * slow()
         while True:
             message = self.received.get(timeout=max(0.01, deadline - time.monotonic()))
             assert message is not None, f"the stream ended before {body}: {self.error}"
@@ -205,7 +199,7 @@ class Node:
 
     def ended(self, seconds=10):
         """How the stream ended: (status code, details)."""
-        self.thread.join(seconds)
+        self.thread.join(seconds * slow())
         assert not self.thread.is_alive(), "the stream did not end"
         return self.call.code(), self.call.details()
 

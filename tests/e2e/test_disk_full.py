@@ -3,7 +3,8 @@ import os
 import subprocess
 
 import pytest
-from node import eventually, free_port
+from node import eventually
+from ports import free_port
 from test_hostile_control import Hostile, proto  # noqa: F401 (a fixture)
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 from load import Load
 from node import SLOW, eventually, pid_is_alive, processes_below
+from ports import free_port
 
 PLUGIN = """
     local P = {{ PRIORITY = 10, VERSION = "1.0" }}
@@ -81,7 +82,6 @@ def test_a_killed_master_leaves_no_stray_process_and_its_successor_serves_at_onc
 
 def test_with_control_down_the_node_restarts_and_serves_from_its_snapshot(make_node, origin):
     control = make_node("control", role="control_plane", workers="1")
-    from node import free_port
     cluster = free_port()
     control.conf.update(cluster_listen=f"127.0.0.1:{cluster}", proxy_listen="off")
     control.start(wait=False)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import stream_ends as ends
-from node import ROOT, SLOW, eventually, free_port
+from node import ROOT, SLOW, eventually
+from ports import free_port
 
 EPOCH = b"hostile-epoch-01"
 

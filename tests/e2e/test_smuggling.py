@@ -98,12 +98,15 @@ def target(tmp_path_factory):
     from node import Node
     from origin import Origin
     origin = Origin()
-    node = Node(tmp_path_factory.mktemp("smuggling"), workers="1").start()
-    node.route_to(origin, name="r")
-    eventually(lambda: node.get("/r").status_code == 200, "proxied")
-    yield node, origin
-    node.clean_up()
-    origin.close()
+    node = Node(tmp_path_factory.mktemp("smuggling"), workers="1")
+    try:
+        node.start()
+        node.route_to(origin, name="r")
+        eventually(lambda: node.get("/r").status_code == 200, "proxied")
+        yield node, origin
+    finally:
+        node.clean_up()
+        origin.close()
 
 
 def is_refused(got):

@@ -11,6 +11,8 @@ import grpc
 import pytest
 
 import stream_ends as ends
+from node import slow
+from ports import free_port
 
 HEARTBEAT_MS = 200
 
@@ -83,7 +85,7 @@ def test_heartbeats_keep_the_stream_and_their_absence_ends_it(start, path):
     control.answers_heartbeats = False
     began = time.monotonic()
     assert "no sign of life" in client.wait("closed", 3)["why"]
-    assert 0.3 < time.monotonic() - began < 2.0
+    assert 0.3 < time.monotonic() - began < 2.0 * slow()
 
 
 def test_our_client_comes_back_after_a_restart_of_the_control_plane(start, path):
@@ -98,7 +100,7 @@ def test_our_client_comes_back_after_a_restart_of_the_control_plane(start, path)
 
 
 def test_addresses_are_tried_in_turn(start):
-    port = ends.free_port()
+    port = free_port()
     control = start(ends.ControlPlane, f"127.0.0.1:{port}")
     client = start(ends.Peer, "client", f"127.0.0.1:1, localhost:{port}")
     assert client.wait("closed")["retry_in_ms"] == 0
@@ -352,7 +354,7 @@ def tls_control(start, certs, port):
 
 @pytest.mark.parametrize("host, more", [("localhost", {}), ("127.0.0.1", {}), ("127.0.0.1", {"server_name": "control.example"})])
 def test_our_client_speaks_mutual_tls(start, certs, host, more):
-    port = ends.free_port()
+    port = free_port()
     control = tls_control(start, certs, port)
     start(ends.Peer, "client", f"{host}:{port}", **tls_options(certs, "node"), **more)
     assert control.wait("hello").hostname == "node-1"
@@ -364,7 +366,7 @@ def test_our_client_speaks_mutual_tls(start, certs, host, more):
     ("node", "ca", {"server_name": "elsewhere.example"}, "hostname mismatch"),
 ])
 def test_our_client_and_a_server_that_do_not_trust_each_other_part(start, certs, name, ca, more, why):
-    port = ends.free_port()
+    port = free_port()
     control = tls_control(start, certs, port)
     client = start(ends.Peer, "client", f"localhost:{port}", **tls_options(certs, name, ca), **more)
     assert why in client.wait("closed")["why"]
@@ -372,7 +374,7 @@ def test_our_client_and_a_server_that_do_not_trust_each_other_part(start, certs,
 
 
 def test_our_server_speaks_mutual_tls_and_names_the_node(start, certs):
-    port = ends.free_port()
+    port = free_port()
     server = start(ends.Peer, "server", f"127.0.0.1:{port}", **tls_options(certs, "server"))
     node = start(ends.Node, f"localhost:{port}", channel_credentials(certs, "node"))
     node.hello()
@@ -384,7 +386,7 @@ def test_our_server_speaks_mutual_tls_and_names_the_node(start, certs):
 
 @pytest.mark.parametrize("name", [None, "stranger"])
 def test_our_server_refuses_nodes_without_a_good_certificate(start, certs, name):
-    port = ends.free_port()
+    port = free_port()
     server = start(ends.Peer, "server", f"127.0.0.1:{port}", **tls_options(certs, "server"))
     node = start(ends.Node, f"localhost:{port}", channel_credentials(certs, name))
     node.hello()
@@ -396,7 +398,7 @@ def test_our_server_refuses_nodes_without_a_good_certificate(start, certs, name)
 
 
 def test_our_two_ends_speak_mutual_tls(start, certs):
-    port = ends.free_port()
+    port = free_port()
     server = start(ends.Peer, "server", f"127.0.0.1:{port}", **tls_options(certs, "server"), heartbeat=HEARTBEAT_MS)
     client = start(ends.Peer, "client", f"localhost:{port}", **tls_options(certs, "node"))
     assert server.wait("hello")["peer"].endswith(" CN=node")

@@ -1,5 +1,6 @@
 """kong.service.set_target_retry_callback: where further tries go."""
-from node import eventually, free_port
+from node import eventually
+from ports import free_port
 from origin import Origin
 
 HANDLER = """

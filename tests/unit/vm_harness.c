@@ -26,12 +26,13 @@ static int host_exit(lua_State *L)
 
 static int host_busy(lua_State *L)
 {
-	uint64_t until = clock_mono_ns() + (uint64_t)luaL_checkinteger(L, 1) * 1000000U;
+	uint64_t until = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) +
+			 (uint64_t)luaL_checkinteger(L, 1) * 1000000U;
 	bool is_bracketed = lua_toboolean(L, 2);
 
 	if (is_bracketed)
 		vm_host_enter(L);
-	while (clock_mono_ns() < until)
+	while (clock_read_ns(CLOCK_THREAD_CPUTIME_ID) < until)
 		;
 	if (is_bracketed)
 		vm_host_leave(L);
@@ -109,7 +110,7 @@ void harness_heal(struct harness *h)
 	make_vm(h);
 }
 
-enum vm_status harness_run(struct harness *h, const char *code)
+enum vm_status harness_run_for(struct harness *h, const char *code, uint32_t cpu_ms)
 {
 	struct vm_run *run;
 	enum vm_status status;
@@ -122,9 +123,10 @@ enum vm_status harness_run(struct harness *h, const char *code)
 	run = vm_run_new(h->vm);
 	assert_non_null(run);
 	lua_xmove(vm_main(h->vm), vm_run_state(run), 1);
-	start = clock_mono_ns();
+	vm_run_set_cpu_ms(run, cpu_ms);
+	start = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
 	status = vm_start(run, 0, &h->why);
-	h->elapsed_ns = clock_mono_ns() - start;
+	h->elapsed_ns = clock_read_ns(CLOCK_THREAD_CPUTIME_ID) - start;
 	if (status == VM_OK && !vm_was_ended(run) && lua_gettop(vm_run_state(run)) > 0) {
 		(void)snprintf(h->result, sizeof(h->result), "%s",
 				vm_push_text(vm_run_state(run), 1, NULL));
@@ -132,4 +134,9 @@ enum vm_status harness_run(struct harness *h, const char *code)
 	}
 	vm_run_free(run);
 	return status;
+}
+
+enum vm_status harness_run(struct harness *h, const char *code)
+{
+	return harness_run_for(h, code, h->limits.cpu_ms);
 }
