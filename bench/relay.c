@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -19,6 +20,7 @@
 struct side {
 	int fd;
 	struct side *other;
+	struct side *next_gone;
 };
 
 static struct sockaddr_in loopback(int port)
@@ -70,24 +72,56 @@ static void pair_up(int epoll, int client, int origin_port)
 	watch(epoll, b->fd, b);
 }
 
-static void relay(struct side *s)
+/* Closing takes it out of the epoll set.  Events already fetched may name either side, so the
+ * memory goes when the batch is through. */
+static void part(struct side *s, struct side **gone)
+{
+	close(s->fd);
+	close(s->other->fd);
+	s->fd = s->other->fd = -1;
+	s->next_gone = *gone;
+	*gone = s;
+}
+
+static void bury(struct side **gone)
+{
+	struct side *s;
+
+	while ((s = *gone) != NULL) {
+		*gone = s->next_gone;
+		free(s->other);
+		free(s);
+	}
+}
+
+static void relay(struct side *s, struct side **gone)
 {
 	char bytes[65536];
-	ssize_t n = read(s->fd, bytes, sizeof(bytes));
+	ssize_t n;
 
-	if (n > 0 && write(s->other->fd, bytes, (size_t)n) == n)
+	if (s->fd < 0)
 		return;
-	if (n == 0 || (n < 0 && errno != EAGAIN))
-		shutdown(s->other->fd, SHUT_RDWR);
+	while ((n = read(s->fd, bytes, sizeof(bytes))) > 0) {
+		if (write(s->other->fd, bytes, (size_t)n) != n) {
+			part(s, gone);
+			return;
+		}
+		if ((size_t)n < sizeof(bytes))
+			return; /* edge-triggered: what comes now is a new event */
+	}
+	if (n == 0 || errno != EAGAIN)
+		part(s, gone);
 }
 
 int main(int argc, char **argv)
 {
 	struct epoll_event events[256];
+	struct side *gone = NULL;
 	int epoll = epoll_create1(0), listener;
 
 	if (argc != 3)
 		return 2;
+	signal(SIGPIPE, SIG_IGN);
 	listener = listen_on(atoi(argv[1]));
 	watch(epoll, listener, NULL);
 	for (;;) {
@@ -97,10 +131,11 @@ int main(int argc, char **argv)
 			int client;
 
 			if (events[i].data.ptr != NULL)
-				relay(events[i].data.ptr);
+				relay(events[i].data.ptr, &gone);
 			else
 				while ((client = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0)
 					pair_up(epoll, client, atoi(argv[2]));
 		}
+		bury(&gone);
 	}
 }
