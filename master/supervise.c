@@ -23,6 +23,8 @@
 #define HANG_GRACE_MS 1000
 /* Beyond the deadline that DRAIN tells. */
 #define DRAIN_SLACK_MS 1000
+/* New connections of a worn-out worker's sockets wait for so long at most. */
+#define RECYCLE_DRAIN_MS 5000
 
 struct slot {
 	struct supervise *owner;
@@ -94,15 +96,6 @@ static void on_failed(struct slot *s, struct ipc_in *in)
 			log_quote(quoted, sizeof(quoted), text));
 }
 
-typedef void message_fn(struct slot *s, struct ipc_in *in);
-static message_fn *const on_message[IPC_TYPE_COUNT] = {
-		[IPC_READY] = on_ready,
-		[IPC_GENERATION_DONE] = on_generation_done,
-		[IPC_PLUGIN_STATE] = on_plugin_state,
-		[IPC_PLUGIN_STATS] = on_plugin_stats,
-		[IPC_FAILED] = on_failed,
-};
-
 static void close_channel(struct slot *s)
 {
 	if (s->readable != NULL)
@@ -120,6 +113,53 @@ static void kill_liar(struct slot *s, const char *what)
 	close_channel(s);
 	child_replace(s->child, SIGKILL, HANG_GRACE_MS);
 }
+
+static void send_or_replace(struct slot *s, const struct ipc_out *out)
+{
+	int r = s->channel >= 0 ? ipc_send(s->channel, out) : 0;
+
+	/* a full channel means a worker that has not read for long: the heartbeat decides;
+	 * a generation is told by board and eventfd too */
+	if (r < 0)
+		kill_liar(s, strerror(-r));
+}
+
+static void drain_slot(struct slot *s, uint32_t drain_ms)
+{
+	uint32_t grace_ms = drain_ms + DRAIN_SLACK_MS;
+	struct ipc_out out;
+
+	s->is_draining = true;
+	ipc_begin(&out, IPC_DRAIN);
+	ipc_put_u32(&out, drain_ms);
+	send_or_replace(s, &out);
+	/* one that is not ready yet has nothing to finish */
+	if (s->owner->is_stopping)
+		child_stop(s->child, s->is_ready ? 0 : SIGKILL, grace_ms);
+	else
+		child_replace(s->child, 0, grace_ms);
+}
+
+static void on_worn_out(struct slot *s, struct ipc_in *in)
+{
+	uint64_t discards = ipc_get_u64(in);
+
+	if (s->owner->is_stopping || s->is_draining || !s->is_ready)
+		return;
+	log_notice("worker is worn out by discarded plugin VMs: replaced", "slot=%u discards=%llu",
+			s->number, (unsigned long long)discards);
+	drain_slot(s, RECYCLE_DRAIN_MS);
+}
+
+typedef void message_fn(struct slot *s, struct ipc_in *in);
+static message_fn *const on_message[IPC_TYPE_COUNT] = {
+		[IPC_READY] = on_ready,
+		[IPC_GENERATION_DONE] = on_generation_done,
+		[IPC_PLUGIN_STATE] = on_plugin_state,
+		[IPC_PLUGIN_STATS] = on_plugin_stats,
+		[IPC_FAILED] = on_failed,
+		[IPC_WORN_OUT] = on_worn_out,
+};
 
 static void on_channel(evutil_socket_t fd, short what, void *arg)
 {
@@ -166,19 +206,6 @@ static int open_channel(struct slot *s, int *ret_theirs, struct why *why)
 		return why_errno(why, errno != 0 ? errno : ENOMEM, "channel of worker %u",
 				s->number);
 	return 0;
-}
-
-/* A dead worker's counters stay, its gauges are void. */
-static void reset_gauges(struct supervise *v, uint32_t slot)
-{
-	size_t n_rows;
-	const struct stat_row *rows = stat_rows(&n_rows);
-	_Atomic uint64_t *row = (_Atomic uint64_t *)&v->stat->workers[slot];
-
-	for (size_t i = 0; i < n_rows; i++) {
-		if (rows[i].kind == STAT_GAUGE)
-			stat_set(&row[i], 0);
-	}
 }
 
 static void set_slot_state(struct slot *s, enum slot_state state)
@@ -242,7 +269,7 @@ static void on_worker_ended(void *arg, int status, bool is_last)
 	close_channel(s);
 	s->is_ready = s->is_draining = false;
 	set_slot_state(s, SLOT_DEAD);
-	reset_gauges(v, s->number);
+	stat_reset_gauges(&v->stat->workers[s->number]);
 	v->events->gone(v->arg, s->number);
 	if (v->is_stopping)
 		tell_if_all_stopped(v);
@@ -368,28 +395,6 @@ void supervise_start(struct supervise *v)
 	sl_check(v, SUPERVISE_MAGIC);
 	for (uint32_t i = 0; i < v->conf.n_workers; i++)
 		child_start(v->slots[i].child);
-}
-
-static void send_or_replace(struct slot *s, const struct ipc_out *out)
-{
-	int r = s->channel >= 0 ? ipc_send(s->channel, out) : 0;
-
-	/* a full channel means a worker that has not read for long: the heartbeat decides;
-	 * a generation is told by board and eventfd too */
-	if (r < 0)
-		kill_liar(s, strerror(-r));
-}
-
-static void drain_slot(struct slot *s, uint32_t drain_ms)
-{
-	struct ipc_out out;
-
-	s->is_draining = true;
-	ipc_begin(&out, IPC_DRAIN);
-	ipc_put_u32(&out, drain_ms);
-	send_or_replace(s, &out);
-	/* one that is not ready yet has nothing to finish */
-	child_stop(s->child, s->is_ready ? 0 : SIGKILL, drain_ms + DRAIN_SLACK_MS);
 }
 
 void supervise_stop(struct supervise *v, uint32_t drain_ms)

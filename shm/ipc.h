@@ -25,7 +25,8 @@
 	X(DRAIN,         "master → worker: u32 deadline_ms; accept nothing new, finish, exit 0") \
 	X(LOG_LEVEL,     "master → worker: u32 level") \
 	X(FAILED,        "worker → master: str text; cannot start, exits next") \
-	X(PLUGIN_STATS,  "worker → master: str plugin, bytes version_sha256, u64 runs, u64 errors, u64 cpu_trips, u64 memory_trips, u64 discards, u64 cpu_ns, u64 memory_bytes; each second for every loaded plugin")
+	X(PLUGIN_STATS,  "worker → master: str plugin, bytes version_sha256, u64 runs, u64 errors, u64 cpu_trips, u64 memory_trips, u64 discards, u64 cpu_ns, u64 memory_bytes; each second for every loaded plugin") \
+	X(WORN_OUT,      "worker → master: u64 plugin VMs discarded; asks to be drained and replaced")
 /* clang-format on */
 
 enum ipc_type {

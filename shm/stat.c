@@ -71,6 +71,15 @@ const struct stat_row *stat_rows(size_t *ret_n)
 	return rows;
 }
 
+void stat_reset_gauges(struct stat_worker *w)
+{
+	_Atomic uint64_t *row = (_Atomic uint64_t *)w;
+
+	for (size_t i = 0; i < STAT_ROWS; i++)
+		if (rows[i].kind == STAT_GAUGE)
+			stat_set(&row[i], 0);
+}
+
 uint64_t stat_read(const struct stat_worker *w, size_t row)
 {
 	const _Atomic uint64_t *counters = (const _Atomic uint64_t *)w;

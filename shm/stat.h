@@ -92,6 +92,8 @@ struct stat_row {
 const struct stat_row *stat_rows(size_t *ret_n);
 /* Field i of a worker. */
 uint64_t stat_read(const struct stat_worker *w, size_t row);
+/* A dead worker's counters stay, its gauges are void. */
+void stat_reset_gauges(struct stat_worker *w);
 /* Field i summed over every slot. */
 uint64_t stat_total(const struct stat_area *a, size_t row);
 /* "sluice_worker_<name>{worker=\"N\"} v" with HELP and TYPE for slots [0, n_slots). */

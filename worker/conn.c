@@ -12,6 +12,8 @@
 #include "worker/worker.h"
 
 #define LINGER_MS 2000
+/* While draining: to the first request of a connection that was just made. */
+#define FRESH_DRAIN_MS 1000
 #define LINGER_BYTES_MAX (1024 * 1024)
 /* Requests served from one connection's buffer before others get a turn. */
 #define PIPELINE_TURN 16
@@ -97,13 +99,23 @@ enum conn_presence conn_presence(const struct conn *c)
 	return n < 0 && errno != EAGAIN && errno != EINTR ? CONN_GONE : CONN_THERE;
 }
 
+/* A request is on its way, or about to be: it gets its answer, and with it the end. */
+static bool is_expecting(struct conn *c)
+{
+	char byte;
+
+	if (c->n_requests == 0)
+		timer_set(&c->w->timers, &c->timer, FRESH_DRAIN_MS);
+	return c->n_requests == 0 || recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void conn_close_idle(struct worker *w)
 {
 	struct conn *c = w->conns, *next;
 
 	for (; c != NULL; c = next) {
 		next = c->next;
-		if (c->state == CONN_IDLE)
+		if (c->state == CONN_IDLE && !is_expecting(c))
 			conn_close(c);
 	}
 }

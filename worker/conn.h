@@ -51,7 +51,8 @@ void conn_close(struct conn *c);
 enum conn_presence { CONN_THERE, CONN_HALF_CLOSED, CONN_GONE };
 /* What became of a client that waits for an answer; there while bytes of it are unread. */
 enum conn_presence conn_presence(const struct conn *c);
-/* Closes every connection that waits for a request (drain). */
+/* Closes every connection that waits for another request (drain); one that was just made has a
+ * second for its first. */
 void conn_close_idle(struct worker *w);
 /* Frees what was closed in this turn of the loop. */
 void conn_bury(struct worker *w);

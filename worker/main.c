@@ -23,7 +23,8 @@
 #include "worker/worker.h"
 
 #define CONFIGURE_CPU_MS 500
-#define DRAIN_CHECK_TICKS 2
+/* Each discarded VM leaves 64 kB and more of machine code behind. */
+#define DISCARDS_MAX 128
 #define SECOND_TICKS (1000 / TIMER_TICK_MS)
 
 static struct worker worker = {.magic = WORKER_MAGIC};
@@ -109,6 +110,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	if (ticks % SECOND_TICKS == 0) {
 		refresh_date(w);
 		master_link_plugin_stats(w);
+		if (vm_discards() >= DISCARDS_MAX)
+			master_link_worn_out(w, vm_discards());
 	}
 	if (w->is_draining && (w->n_conns == 0 || now > drain_until_ns))
 		event_base_loopbreak(w->base);

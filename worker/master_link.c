@@ -19,6 +19,7 @@ struct master_link {
 	struct worker *w;
 	struct event channel, wake;
 	struct plugin_sums last;
+	bool has_asked; /* to be replaced */
 };
 
 static void tell(struct ipc_out *out)
@@ -192,6 +193,17 @@ void master_link_plugin_stats(struct worker *w)
 	advance(&w->stat->plugin_discards, now.discards, last->discards);
 	stat_set(&w->stat->memory_vm_bytes, now.memory_bytes);
 	*last = now;
+}
+
+void master_link_worn_out(struct worker *w, uint64_t discards)
+{
+	static struct ipc_out out;
+
+	if (w->master->has_asked)
+		return;
+	ipc_begin(&out, IPC_WORN_OUT);
+	ipc_put_u64(&out, discards);
+	w->master->has_asked = ipc_send(IPC_FD_CHANNEL, &out) == 0;
 }
 
 void master_link_failed(const struct why *why)

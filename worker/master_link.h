@@ -18,5 +18,7 @@ void master_link_generation_done(struct worker *w);
 void master_link_plugin_state(struct worker *w, const struct engine_report *report);
 /* Numbers of every loaded plugin, and their sums into the worker's counters. */
 void master_link_plugin_stats(struct worker *w);
+/* Once: asks to be replaced. */
+void master_link_worn_out(struct worker *w, uint64_t discards);
 /* Before the link is open: tells the master why this worker cannot start. */
 void master_link_failed(const struct why *why);

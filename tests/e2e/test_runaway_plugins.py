@@ -113,3 +113,24 @@ def test_an_error_in_access_answers_500_and_the_rest_of_the_chain_still_logs(nod
     assert node.get("/r").json()["message"] == "An unexpected error occurred"
     eventually(lambda: "later log ran error" in node.log(), "the collected plugin logs")
     assert "later access ran" not in node.log()
+
+
+def test_a_worker_that_discarded_many_vms_is_replaced_and_no_other_request_fails(make_node, origin):
+    # A chunk from below the soft limit to above the hard one: no gentle end is possible.
+    body = 'local p = ("x"):rep(4e6)\n  local s = p .. p .. p .. p .. p .. p .. p .. p .. p .. p .. p .. p'
+    node = make_node(workers="1", plugin_limits_memory_mb="8", plugin_limits_cpu_ms="500").start()
+    install(node, origin, body)
+    pids = node.worker_pids()
+    with Load(node.proxy_port, "/calm", n=2, keep_alive=False) as calm:
+        deadline = time.monotonic() + 60
+        while node.worker_pids() == pids:
+            assert time.monotonic() < deadline, node.log()[-2000:]
+            try:
+                node.get("/wild")
+            except OSError:
+                pass  # its connection may be the one that is closed
+        eventually(lambda: node.workers()[0]["state"] == "ready", "another worker")
+        calm.wait_for(50)
+    assert calm.problems == []
+    assert "worn out" in node.log()
+    assert "child ended" not in node.log(), "an orderly end is told at level info"
