@@ -19,7 +19,8 @@
 
 struct engine;
 struct plan;
-struct snap_view; /* shm/snapshot.h */
+struct snap_view;   /* shm/snapshot.h */
+struct stat_worker; /* shm/stat.h */
 
 struct engine_conf {
 	enum vm_level level;
@@ -28,7 +29,8 @@ struct engine_conf {
 	uint32_t configure_cpu_ms;
 	const char *node_id, *hostname, *version;
 	uint32_t worker_index, workers_total;
-	struct str trusted_ips; /* comma-separated CIDRs, for kong.ip.is_trusted */
+	const struct stat_worker *stat; /* shm/stat.h: of this worker; NULL = nobody counts */
+	struct str trusted_ips;         /* comma-separated CIDRs, for kong.ip.is_trusted */
 };
 
 int engine_new(struct engine **ret, const struct engine_conf *conf, struct why *why);

@@ -21,10 +21,27 @@
 	X(emerg,  LOG_EMERG)
 /* clang-format on */
 
+#define FORMAT_KEY "pdk.log_format"
+
+/* As set_format() wants it. */
+static void say_at(lua_State *L, enum log_level level)
+{
+	struct str format = STR_NONE;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, FORMAT_KEY);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		format.p = lua_tolstring(L, -1, &format.n); /* the registry keeps it */
+	lua_pop(L, 1);
+	if (format.p == NULL)
+		pdk_log_arguments(L, level);
+	else
+		pdk_log_formatted(L, level, str_of(pdk_host(L)->plugin_name), format);
+}
+
 #define X(name, level) \
 	static int say_##name(lua_State *L) \
 	{ \
-		pdk_log_arguments(L, level); \
+		say_at(L, level); \
 		return 0; \
 	}
 LEVEL_TABLE(X)
@@ -34,8 +51,94 @@ LEVEL_TABLE(X)
 static int say(lua_State *L)
 {
 	lua_remove(L, 1);
-	pdk_log_arguments(L, LOG_NOTICE);
+	say_at(L, LOG_NOTICE);
 	return 0;
+}
+
+static void check_format(lua_State *L, int arg)
+{
+	if (!lua_isnoneornil(L, arg) && lua_type(L, arg) != LUA_TSTRING)
+		luaL_error(L, "format must be a string if specified");
+}
+
+static int set_format(lua_State *L)
+{
+	check_format(L, 1);
+	lua_settop(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, FORMAT_KEY);
+	return 0;
+}
+
+/* The functions of new(): upvalues level, namespace, {format}. */
+static int logger_say(lua_State *L)
+{
+	enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(1));
+	struct str namespace, format = STR("[%namespace] %message");
+
+	namespace.p = lua_tolstring(L, lua_upvalueindex(2), &namespace.n);
+	lua_rawgeti(L, lua_upvalueindex(3), 1);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		format.p = lua_tolstring(L, -1, &format.n); /* the table keeps it */
+	lua_pop(L, 1);
+	pdk_log_formatted(L, level, namespace, format);
+	return 0;
+}
+
+static int logger_call(lua_State *L)
+{
+	lua_remove(L, 1);
+	return logger_say(L);
+}
+
+static int logger_set_format(lua_State *L)
+{
+	check_format(L, 1);
+	lua_settop(L, 1);
+	lua_rawseti(L, lua_upvalueindex(1), 1);
+	return 0;
+}
+
+static void push_logger_function(lua_State *L, lua_CFunction call, enum log_level level, int state)
+{
+	lua_pushnumber(L, level);
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, state);
+	lua_pushcclosure(L, call, 3);
+}
+
+static int new_logger(lua_State *L)
+{
+	static const struct {
+		const char *name;
+		enum log_level level;
+	} rows[] = {
+#define X(name, level) {#name, level},
+			LEVEL_TABLE(X)
+#undef X
+	};
+
+	if (pdk_check_str(L, 1, "namespace must be a string").n == 0)
+		luaL_error(L, "namespace cannot be an empty string");
+	check_format(L, 2);
+	lua_settop(L, 2);
+	lua_createtable(L, 1, 0);
+	lua_insert(L, 2);
+	lua_rawseti(L, 2, 1);
+	lua_createtable(L, 0, PDK_COUNT(rows) + 1);
+	for (size_t i = 0; i < PDK_COUNT(rows); i++) {
+		push_logger_function(L, logger_say, rows[i].level, 2);
+		lua_setfield(L, -2, rows[i].name);
+	}
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, logger_set_format, 1);
+	lua_setfield(L, -2, "set_format");
+	lua_createtable(L, 0, 2);
+	push_logger_function(L, logger_call, LOG_NOTICE, 2);
+	lua_setfield(L, -2, "__call");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+	return 1;
 }
 
 static bool is_inspect_on(lua_State *L)
@@ -155,6 +258,8 @@ static int deprecation_write(lua_State *L)
 	X("crit", say_crit, PDK_ANY, VM_STRICT, "prints its arguments at crit level") \
 	X("alert", say_alert, PDK_ANY, VM_STRICT, "prints its arguments at alert level") \
 	X("emerg", say_emerg, PDK_ANY, VM_STRICT, "prints its arguments at emerg level") \
+	X("new", new_logger, PDK_ANY, VM_STRICT, "a logger of its own: namespace, and a format") \
+	X("set_format", set_format, PDK_ANY, VM_STRICT, "how messages are worded: %message, %namespace, %file_src, %line_src, %func_name; nil = as they are") \
 	X("set_serialize_value", pdk_set_serialize_value, SERIALIZE_PHASES, VM_STRICT, "adds a value to what serialize() returns") \
 	X("serialize", pdk_serialize, PDK_LOG, VM_STRICT, "the request and its response as one table")
 

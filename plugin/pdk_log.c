@@ -59,18 +59,72 @@ void pdk_log_text(lua_State *L, enum log_level level, const char *text)
 		print(L, level, text);
 }
 
-void pdk_log_arguments(lua_State *L, enum log_level level)
+static void join_arguments(lua_State *L, struct message *m)
 {
-	struct message m = {.n = 0};
-
-	if (!log_wants(level))
-		return;
+	m->n = 0;
+	m->text[0] = '\0';
 	for (int arg = 1, top = lua_gettop(L); arg <= top; arg++) {
 		size_t n;
 		const char *text = vm_push_text(L, arg, &n);
 
-		add(&m, text, n);
+		add(m, text, n);
 		lua_pop(L, 1);
 	}
+}
+
+void pdk_log_arguments(lua_State *L, enum log_level level)
+{
+	struct message m;
+
+	if (!log_wants(level))
+		return;
+	join_arguments(L, &m);
 	print(L, level, m.text);
+}
+
+/* One modifier at `at`, or the '%' that begins none; what is behind it. */
+static struct str expand_one(lua_State *L, struct str at, struct str namespace,
+		const struct message *text, struct message *out)
+{
+	lua_Debug where = {.currentline = 0};
+	char line[16];
+	bool is_known = lua_getstack(L, 1, &where) == 1 && lua_getinfo(L, "Sln", &where) != 0;
+	int n = snprintf(line, sizeof(line), "%d", where.currentline);
+	const struct {
+		struct str name, value;
+	} rows[] = {
+			{STR("%message"), {text->text, text->n}},
+			{STR("%namespace"), namespace},
+			{STR("%file_src"), str_of(is_known ? where.short_src : "?")},
+			{STR("%line_src"), {line, (size_t)n}},
+			{STR("%func_name"),
+					str_of(is_known && where.name != NULL ? where.name : "?")},
+	};
+
+	for (size_t i = 0; i < PDK_COUNT(rows); i++)
+		if (str_starts(at, rows[i].name)) {
+			add(out, rows[i].value.p, rows[i].value.n);
+			return str_from(at, rows[i].name.n);
+		}
+	add(out, "%", 1);
+	return str_from(at, 1);
+}
+
+void pdk_log_formatted(lua_State *L, enum log_level level, struct str namespace, struct str format)
+{
+	struct message text, out = {.n = 0};
+
+	if (!log_wants(level))
+		return;
+	join_arguments(L, &text);
+	while (format.n != 0) {
+		ptrdiff_t at = str_find_char(format, '%');
+		size_t n = at < 0 ? format.n : (size_t)at;
+
+		add(&out, format.p, n);
+		format = str_from(format, n);
+		if (format.n != 0)
+			format = expand_one(L, format, namespace, &text, &out);
+	}
+	print(L, level, out.text);
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kong.node, kong.plugin, kong.nginx, kong.cluster, kong.configuration and what kong itself says */
+#include <stdio.h>
+#include <unistd.h>
+
 #include "plugin/engine.h"
 #include "plugin/engine_instance.h"
 #include "plugin/pdk_part.h"
+#include "shm/stat.h"
 
 /* The contract that plugins are written against, not our own version. */
 #define CONTRACT_VERSION "3.15.0"
@@ -31,6 +35,97 @@ static int plugin_get_id(lua_State *L)
 static int get_subsystem(lua_State *L)
 {
 	lua_pushliteral(L, "http");
+	return 1;
+}
+
+static void set_number(lua_State *L, const char *key, uint64_t n)
+{
+	lua_pushnumber(L, (double)n);
+	lua_setfield(L, -2, key);
+}
+
+static uint64_t counted(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Of this worker. */
+static int get_statistics(lua_State *L)
+{
+	static const struct stat_worker nothing;
+	const struct stat_worker *w = pdk_host(L)->conf->stat;
+	uint64_t active, waiting, writing;
+
+	if (w == NULL)
+		w = &nothing;
+	active = counted(&w->connections_active);
+	waiting = counted(&w->connections_waiting);
+	writing = counted(&w->requests_active);
+	lua_createtable(L, 0, 7);
+	set_number(L, "connections_active", active);
+	set_number(L, "connections_waiting", waiting);
+	set_number(L, "connections_writing", writing);
+	set_number(L, "connections_reading",
+			active > waiting + writing ? active - waiting - writing : 0);
+	set_number(L, "connections_accepted", counted(&w->connections_accepted));
+	set_number(L, "connections_handled", counted(&w->connections_accepted));
+	set_number(L, "total_requests", counted(&w->requests_total));
+	return 1;
+}
+
+/* b: a number; k, m, g: "1.50 KiB". */
+static void push_bytes(lua_State *L, uint64_t n, char unit, int scale)
+{
+	static const char letters[] = "bkmg";
+	const char *at = strchr(letters, unit);
+	char text[96];
+
+	if (at == letters) {
+		lua_pushnumber(L, (double)n);
+		return;
+	}
+	snprintf(text, sizeof(text), "%.*f %ciB", scale,
+			(double)n / (double)(1ULL << (10 * (at - letters))), unit - 'a' + 'A');
+	lua_pushstring(L, text);
+}
+
+static char check_unit(lua_State *L)
+{
+	struct str unit;
+	char letter;
+
+	if (lua_isnoneornil(L, 1))
+		return 'b';
+	unit = pdk_check_str(L, 1, "unit must be a string");
+	letter = unit.n != 0 ? (char)(unit.p[0] | 0x20) : '\0';
+	if (letter == '\0' || strchr("bkmg", letter) == NULL ||
+			(unit.n != 1 && (letter == 'b' || !str_ieq(str_from(unit, 1), STR("ib")))))
+		luaL_error(L, "invalid unit '%s' (expected 'b/B', 'k/K', 'm/M', or 'g/G')", unit.p);
+	return letter;
+}
+
+/* Of this worker: all plugin VMs together.  There are no shared dictionaries. */
+static int get_memory_stats(lua_State *L)
+{
+	const struct stat_worker *w = pdk_host(L)->conf->stat;
+	uint64_t own = vm_memory_bytes(vm_of(L)),
+		 all = w != NULL ? counted(&w->memory_vm_bytes) : 0;
+	char unit = check_unit(L);
+	double scale = lua_isnoneornil(L, 2) ? 2 : pdk_check_number(L, 2, "scale must be a number");
+
+	if (!(scale >= 0 && scale <= 20))
+		return luaL_error(L, "scale must be equal or greater than 0");
+	lua_createtable(L, 0, 2);
+	lua_createtable(L, 1, 0);
+	lua_createtable(L, 0, 2);
+	set_number(L, "pid", (uint64_t)getpid());
+	/* The sum is a second old at most: this VM may be younger. */
+	push_bytes(L, all > own ? all : own, unit, (int)scale);
+	lua_setfield(L, -2, "http_allocated_gc");
+	lua_rawseti(L, -2, 1);
+	lua_setfield(L, -2, "workers_lua_vms");
+	lua_newtable(L);
+	lua_setfield(L, -2, "lua_shared_dicts");
 	return 1;
 }
 
@@ -115,13 +210,15 @@ static void open_constants(lua_State *L, int env_index)
 /* clang-format off */
 #define NODE_FUNCTIONS(X) \
 	X("get_id", get_id, PDK_ANY, VM_STRICT, "uuid of this node") \
-	X("get_hostname", get_hostname, PDK_ANY, VM_STRICT, "host name of this node")
+	X("get_hostname", get_hostname, PDK_ANY, VM_STRICT, "host name of this node") \
+	X("get_memory_stats", get_memory_stats, PDK_ANY, VM_STRICT, "memory of this worker's plugin VMs, in a unit (b, k, m, g)")
 
 #define PLUGIN_FUNCTIONS(X) \
 	X("get_id", plugin_get_id, PDK_ANY, VM_STRICT, "id of the plugin instance that runs")
 
 #define NGINX_FUNCTIONS(X) \
-	X("get_subsystem", get_subsystem, PDK_ANY, VM_STRICT, "\"http\"")
+	X("get_subsystem", get_subsystem, PDK_ANY, VM_STRICT, "\"http\"") \
+	X("get_statistics", get_statistics, PDK_ANY, VM_STRICT, "connections and requests of this worker")
 
 #define CLUSTER_FUNCTIONS(X) \
 	X("get_id", cluster_get_id, PDK_ANY, VM_STRICT, "uuid of the configuration's origin, the same on every node")

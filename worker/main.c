@@ -216,6 +216,7 @@ static int open_engine(struct worker *w, struct why *why)
 			.version = PACKAGE_VERSION,
 			.worker_index = w->slot,
 			.workers_total = w->board->n_slots,
+			.stat = w->stat,
 			.trusted_ips = str_of(w->conf->trusted_ips),
 	};
 

@@ -89,6 +89,42 @@ static void kong_ctx_shared_holds_plain_data_by_value(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", rows);
 }
 
+static void numbers_of_the_node_and_loggers_check_their_arguments(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.node.get_memory_stats().workers_lua_vms[1].http_allocated_gc > 1000",
+					"true"},
+			{"#kong.node.get_memory_stats().workers_lua_vms, "
+			 "next(kong.node.get_memory_stats().lua_shared_dicts)",
+					"1, nil"},
+			{"(kong.node.get_memory_stats('k', "
+			 "1).workers_lua_vms[1].http_allocated_gc:gsub('%d+', 'N'))",
+					"N.N KiB"},
+			{"(kong.node.get_memory_stats('MiB').workers_lua_vms[1].http_allocated_gc:"
+			 "gsub('%d', 'N'))",
+					"N.NN MiB"},
+			{"kong.node.get_memory_stats(1)", "! unit must be a string"},
+			{"kong.node.get_memory_stats('x')", "! invalid unit 'x' (expected 'b/B', "
+							    "'k/K', 'm/M', or 'g/G')"},
+			{"kong.node.get_memory_stats('k', -1)",
+					"! scale must be equal or greater than 0"},
+			{"kong.node.get_memory_stats('k', 'x')", "! scale must be a number"},
+			{"kong.nginx.get_statistics().total_requests, "
+			 "kong.nginx.get_statistics().connections_active",
+					"0, 0"},
+			{"kong.log.new()", "! namespace must be a string"},
+			{"kong.log.new('')", "! namespace cannot be an empty string"},
+			{"kong.log.new('a', 1)", "! format must be a string if specified"},
+			{"kong.log.set_format({})", "! format must be a string if specified"},
+			{"kong.log.new('a').set_format(1)",
+					"! format must be a string if specified"},
+			{"type(kong.log.new('a').err), getmetatable(kong.log.new('a'))",
+					"function, false"},
+	};
+
+	PDK_ROWS_CHECK(*state, "access", "", rows);
+}
+
 static void client_router_node_and_the_rest_answer(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -220,6 +256,7 @@ int main(void)
 			BENCH_TEST(conf_has_its_fields_sets_and_hidden_keys),
 			BENCH_TEST(kong_ctx_shared_holds_plain_data_by_value),
 			BENCH_TEST(client_router_node_and_the_rest_answer),
+			BENCH_TEST(numbers_of_the_node_and_loggers_check_their_arguments),
 			BENCH_TEST(a_strict_vm_lacks_what_the_strict_list_lacks),
 			BENCH_TEST(serialize_tells_the_request_and_what_plugins_added),
 			BENCH_TEST(log_functions_take_anything),
