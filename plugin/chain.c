@@ -6,12 +6,28 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "plugin/chain_run.h"
+#include "plugin/engine_scope.h"
 #include "shm/snapshot.h"
 
 #define CHAIN_MAGIC SL_MAGIC('C', 'H', 'N', '1')
 #define LATER \
 	(PHASE_BIT(PHASE_RESPONSE) | PHASE_BIT(PHASE_HEADER_FILTER) | \
 			PHASE_BIT(PHASE_BODY_FILTER) | PHASE_BIT(PHASE_LOG))
+
+/* exchange_plugin_fn */
+static bool find_plugin(const struct exchange *x, struct str name, struct exchange_plugin *ret)
+{
+	const struct chain *c = x->plugins;
+
+	sl_check(c, CHAIN_MAGIC);
+	*ret = (struct exchange_plugin){.is_matched = false};
+	if (!plan_find_plugin(c->plan, name, &ret->is_matched, &ret->priority))
+		return false;
+	for (uint32_t i = 0; i < c->n; i++)
+		if (engine_scope_is_named(c->v[i].version->name, name))
+			ret->access_has_executed = c->v[i].has_run_access;
+	return true;
+}
 
 struct chain *chain_new(struct engine *e, struct exchange *x)
 {
@@ -25,6 +41,8 @@ struct chain *chain_new(struct engine *e, struct exchange *x)
 	c->x = x;
 	c->plan = plan_ref(engine_globals(e));
 	c->view = view != NULL ? snap_view_ref(view) : NULL;
+	x->find_plugin = find_plugin;
+	x->plugins = c;
 	return c;
 }
 
@@ -44,6 +62,7 @@ void chain_free(struct chain *c)
 		chain_slot_done(&c->v[i]);
 	plan_unref(c->plan);
 	drop_view(c);
+	c->x->find_plugin = NULL;
 	c->magic = 0;
 }
 
@@ -205,8 +224,10 @@ static bool access_step(struct chain *c, const struct plan_entry *entry)
 
 	if (slot < 0)
 		return false;
-	if ((entry->version->phases & PHASE_BIT(PHASE_ACCESS)) != 0 && !is_answered)
+	if ((entry->version->phases & PHASE_BIT(PHASE_ACCESS)) != 0 && !is_answered) {
+		c->v[slot].has_run_access = true;
 		return chain_run(c, (uint32_t)slot, PHASE_ACCESS) == CHAIN_RUN_WAITS;
+	}
 	if ((entry->version->phases & LATER) != 0 && !chain_run_prepare(c, (uint32_t)slot) &&
 			!is_answered)
 		chain_run_fail(c, (uint32_t)slot, c->v[slot].version->why.text);

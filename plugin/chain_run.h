@@ -13,7 +13,8 @@ struct chain_slot {
 	struct pdk_slot pdk;
 	struct engine_version *version;   /* owned reference */
 	struct engine_instance *instance; /* owned reference */
-	struct engine_box *ctx_box;       /* owned reference: where pdk.*_ref live; NULL */
+	bool has_run_access;
+	struct engine_box *ctx_box; /* owned reference: where pdk.*_ref live; NULL */
 };
 
 struct chain {

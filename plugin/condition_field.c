@@ -2,20 +2,16 @@
  *
  * What a condition can ask about an exchange.
  */
-#include "plugin/condition_part.h"
+#include "plugin/condition_value.h"
 
-#include <errno.h>
-
-#include "base/arena.h"
 #include "plugin/exchange.h"
-#include "plugin/path.h"
 
-/* An absent value has text.p == NULL. */
-typedef int read_fn(const struct exchange *x, struct str member, struct cel_value *ret);
+typedef int read_fn(struct cel_eval *e, struct str part, struct cel_value *ret);
 
 struct condition_field {
-	const char *name; /* ends with '.': a prefix, the member follows */
-	enum cel_kind kind;
+	const char *name; /* "*": any one name, given to the reader */
+	cel_kinds kinds;
+	bool is_lower;
 	read_fn *read;
 };
 
@@ -40,33 +36,29 @@ static int set_int(struct cel_value *ret, int64_t number)
 	return 0;
 }
 
-#define READ(name) \
-	static int name(const struct exchange *x __attribute__((unused)), \
-			struct str member __attribute__((unused)), struct cel_value *ret)
-
-READ(read_method)
+static CEL_READ(read_method)
 {
-	return set_text(ret, x->request.method);
+	return set_text(ret, e->x->request.method);
 }
 
-READ(read_host)
+static CEL_READ(read_host)
 {
-	return set_text(ret, x->request.host);
+	return set_text(ret, e->x->request.host);
 }
 
-READ(read_path)
+static CEL_READ(read_path)
 {
-	return set_text(ret, x->request.path);
+	return set_text(ret, e->x->request.path);
 }
 
-READ(read_protocol)
+static CEL_READ(read_protocol)
 {
-	return set_text(ret, x->request.scheme);
+	return set_text(ret, e->x->request.scheme);
 }
 
-READ(read_sni)
+static CEL_READ(read_sni)
 {
-	return set_optional(ret, x->request.tls_sni);
+	return set_optional(ret, e->x->request.tls_sni);
 }
 
 static const struct endpoint *source(const struct exchange *x)
@@ -74,200 +66,166 @@ static const struct endpoint *source(const struct exchange *x)
 	return x->request.real_client.ip.n > 0 ? &x->request.real_client : &x->request.client;
 }
 
-READ(read_src_ip)
+static CEL_READ(read_src_ip)
 {
-	return set_text(ret, source(x)->ip);
+	return set_text(ret, source(e->x)->ip);
 }
 
-READ(read_src_port)
+static CEL_READ(read_src_port)
 {
-	return set_int(ret, source(x)->port);
+	return set_int(ret, source(e->x)->port);
 }
 
-READ(read_dst_ip)
+static CEL_READ(read_dst_ip)
 {
-	return set_text(ret, x->request.server.ip);
+	return set_text(ret, e->x->request.server.ip);
 }
 
-READ(read_dst_port)
+static CEL_READ(read_dst_port)
 {
-	return set_int(ret, x->request.server.port);
+	return set_int(ret, e->x->request.server.port);
 }
 
-READ(read_route_id)
+static CEL_READ(read_route_id)
 {
-	return set_optional(ret, x->route.id);
+	return set_optional(ret, e->x->route.id);
 }
 
-READ(read_route_name)
+static CEL_READ(read_route_name)
 {
-	return set_optional(ret, x->route.name);
+	return set_optional(ret, e->x->route.name);
 }
 
-READ(read_service_id)
+static CEL_READ(read_service_id)
 {
-	return set_optional(ret, x->service.id);
+	return set_optional(ret, e->x->service.id);
 }
 
-READ(read_service_name)
+static CEL_READ(read_service_name)
 {
-	return set_optional(ret, x->service.name);
+	return set_optional(ret, e->x->service.name);
 }
 
-READ(read_consumer_id)
+static CEL_READ(read_consumer_id)
 {
-	return set_optional(ret, x->consumer.id);
+	return set_optional(ret, e->x->consumer.id);
 }
 
-READ(read_consumer_username)
+static CEL_READ(read_consumer_username)
 {
-	return set_optional(ret, x->consumer.name);
+	return set_optional(ret, e->x->consumer.name);
 }
 
-READ(read_header)
+/* There are no principals on this gateway: whoever calls, there is none. */
+static CEL_READ(read_principal)
 {
-	const struct header *header = headers_find_loose(&x->request.headers, member);
-
-	if (header != NULL)
-		return set_text(ret, header->value);
-	*ret = (struct cel_value){.kind = CEL_NULL};
-	return 0;
+	return set_optional(ret, STR_NONE);
 }
 
-/* The byte at *at of a query component, decoded; *at moves behind it. */
-static char next_decoded(struct str s, size_t *at)
-{
-	char c = s.p[*at];
-	int byte = c == '%' ? percent_byte(s, *at) : -1;
+#define OR_NULL(kind) (KIND(kind) | KIND(NULL))
 
-	*at += byte >= 0 ? 3 : 1;
-	if (byte >= 0)
-		return (char)byte;
-	return c == '+' ? ' ' : c;
-}
-
-static bool decodes_to(struct str encoded, struct str name)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < name.n; i++) {
-		if (at >= encoded.n || next_decoded(encoded, &at) != name.p[i])
-			return false;
-	}
-	return at == encoded.n;
-}
-
-static int set_decoded(struct cel_value *ret, const struct exchange *x, struct str encoded)
-{
-	char *text;
-	size_t at = 0;
-	size_t n = 0;
-
-	if (str_find_char(encoded, '%') < 0 && str_find_char(encoded, '+') < 0)
-		return set_text(ret, encoded);
-	text = arena_alloc(x->arena, encoded.n);
-	if (text == NULL)
-		return -ENOMEM;
-	while (at < encoded.n)
-		text[n++] = next_decoded(encoded, &at);
-	return set_text(ret, (struct str){text, n});
-}
-
-READ(read_query)
-{
-	struct str rest = x->request.raw_query;
-
-	while (rest.n > 0) {
-		ptrdiff_t end = str_find_char(rest, '&');
-		struct str pair = end < 0 ? rest : str_head(rest, (size_t)end);
-		ptrdiff_t eq = str_find_char(pair, '=');
-		struct str name = eq < 0 ? pair : str_head(pair, (size_t)eq);
-
-		if (pair.n > 0 && decodes_to(name, member))
-			return set_decoded(ret, x,
-					eq < 0 ? str_from(pair, pair.n)
-					       : str_from(pair, (size_t)eq + 1));
-		rest = end < 0 ? STR_NONE : str_from(rest, (size_t)end + 1);
-	}
-	*ret = (struct cel_value){.kind = CEL_NULL};
-	return 0;
-}
-
-/* X(name, type, reader) */
+/* X(name, kinds, open part is lower-case, reader) */
 /* clang-format off */
 #define CONDITION_FIELD_TABLE(X) \
-	X("http.method",       STRING, read_method) \
-	X("http.host",         STRING, read_host) \
-	X("http.path",         STRING, read_path) \
-	X("http.headers.",     STRING, read_header) \
-	X("http.queries.",     STRING, read_query) \
-	X("net.protocol",      STRING, read_protocol) \
-	X("net.tls.sni",       STRING, read_sni) \
-	X("net.src.ip",        STRING, read_src_ip) \
-	X("net.src.port",      INT,    read_src_port) \
-	X("net.dst.ip",        STRING, read_dst_ip) \
-	X("net.dst.port",      INT,    read_dst_port) \
-	X("route.id",          STRING, read_route_id) \
-	X("route.name",        STRING, read_route_name) \
-	X("service.id",        STRING, read_service_id) \
-	X("service.name",      STRING, read_service_name) \
-	X("consumer.id",       STRING, read_consumer_id) \
-	X("consumer.username", STRING, read_consumer_username)
+	X("http.method",                   KIND(STRING),    false, read_method) \
+	X("http.host",                     KIND(STRING),    false, read_host) \
+	X("http.path",                     KIND(STRING),    false, read_path) \
+	X("http.path_segments",            KIND(LIST),      false, cel_read_segments) \
+	X("http.headers.*",                OR_NULL(STRING), true,  cel_read_header) \
+	X("http.headers_list.*",           OR_NULL(LIST),   true,  cel_read_headers) \
+	X("http.queries.*",                OR_NULL(STRING), false, cel_read_query) \
+	X("http.queries_list.*",           OR_NULL(LIST),   false, cel_read_queries) \
+	X("net.protocol",                  KIND(STRING),    false, read_protocol) \
+	X("net.tls.sni",                   OR_NULL(STRING), false, read_sni) \
+	X("net.src.ip",                    KIND(STRING),    false, read_src_ip) \
+	X("net.src.port",                  KIND(INT),       false, read_src_port) \
+	X("net.dst.ip",                    KIND(STRING),    false, read_dst_ip) \
+	X("net.dst.port",                  KIND(INT),       false, read_dst_port) \
+	X("route.id",                      OR_NULL(STRING), false, read_route_id) \
+	X("route.name",                    OR_NULL(STRING), false, read_route_name) \
+	X("route.tags",                    OR_NULL(LIST),   false, cel_read_route_tags) \
+	X("service.id",                    OR_NULL(STRING), false, read_service_id) \
+	X("service.name",                  OR_NULL(STRING), false, read_service_name) \
+	X("service.tags",                  OR_NULL(LIST),   false, cel_read_service_tags) \
+	X("consumer.id",                   OR_NULL(STRING), false, read_consumer_id) \
+	X("consumer.username",             OR_NULL(STRING), false, read_consumer_username) \
+	X("consumer.custom_id",            OR_NULL(STRING), false, cel_read_custom_id) \
+	X("consumer.tags",                 OR_NULL(LIST),   false, cel_read_consumer_tags) \
+	X("consumer_group.names",          OR_NULL(LIST),   false, cel_read_group_names) \
+	X("consumer_group.ids",            OR_NULL(LIST),   false, cel_read_group_ids) \
+	X("principal.id",                  OR_NULL(STRING), false, read_principal) \
+	X("principal.display_name",        OR_NULL(STRING), false, read_principal) \
+	X("principal.metadata",            OR_NULL(MAP),    false, read_principal) \
+	X("kong.ctx.shared",               KIND(MAP),       false, cel_read_shared) \
+	X("plugins.*.is_matched",          OR_NULL(BOOL),   false, cel_read_is_matched) \
+	X("plugins.*.priority",            OR_NULL(INT),    false, cel_read_priority) \
+	X("plugins.*.access_has_executed", OR_NULL(BOOL),   false, cel_read_has_executed)
 /* clang-format on */
 
 static const struct condition_field fields[] = {
-#define X(name, kind, read) {name, CEL_##kind, read},
+#define X(name, kinds, is_lower, read) {name, kinds, is_lower, read},
 		CONDITION_FIELD_TABLE(X)
 #undef X
 };
 
-/* Of the language, not of this build: told apart from a misspelling. */
-static const char *const later_fields[] = {"http.path_segments", "http.headers_list.",
-		"http.queries_list.", "route.tags", "service.tags", "consumer.custom_id",
-		"consumer.tags", "consumer_group.names", "consumer_group.ids", "principal.",
-		"kong.ctx.shared", "plugins."};
-
-/* A row with a final '.' needs a member of one name behind it. */
-static bool matches(const char *row, struct str name, struct str *ret_member)
+static enum field_match match(const char *row, const struct str *names, size_t n, struct str *part)
 {
-	struct str prefix = str_of(row);
+	struct str rest = str_of(row);
 
-	*ret_member = str_from(name, prefix.n);
-	if (prefix.p[prefix.n - 1] != '.')
-		return str_eq(prefix, name);
-	return str_starts(name, prefix) && ret_member->n > 0;
+	for (size_t i = 0; i < n; i++) {
+		ptrdiff_t end = str_find_char(rest, '.');
+		struct str name = end < 0 ? rest : str_head(rest, (size_t)end);
+
+		if (str_eq(name, STR("*")))
+			*part = names[i];
+		else if (!str_eq(name, names[i]))
+			return FIELD_NONE;
+		if (end < 0)
+			return i + 1 == n ? FIELD_WHOLE : FIELD_NONE;
+		rest = str_from(rest, (size_t)end + 1);
+	}
+	return FIELD_PREFIX;
 }
 
-int condition_field_find(
-		struct str name, const struct condition_field **ret, struct str *ret_member)
+enum field_match condition_field_find(const struct str *names, size_t n,
+		const struct condition_field **ret, struct str *ret_part)
 {
+	enum field_match found = FIELD_NONE;
+
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		if (!matches(fields[i].name, name, ret_member))
-			continue;
-		*ret = &fields[i];
-		return str_find_char(*ret_member, '.') >= 0 ? 2 : 0;
+		struct str part = STR_NONE;
+		enum field_match here = match(fields[i].name, names, n, &part);
+
+		if (here == FIELD_WHOLE) {
+			*ret = &fields[i];
+			*ret_part = part;
+			return FIELD_WHOLE;
+		}
+		if (here == FIELD_PREFIX)
+			found = FIELD_PREFIX;
 	}
-	for (size_t i = 0; i < sizeof(later_fields) / sizeof(later_fields[0]); i++) {
-		if (str_starts(name, str_of(later_fields[i])))
-			return 1;
-	}
-	return 2;
+	return found;
 }
 
-enum cel_kind condition_field_kind(const struct condition_field *field)
+cel_kinds condition_field_kinds(const struct condition_field *field)
 {
-	return field->kind;
+	return field->kinds;
 }
 
-int condition_field_read(const struct condition_field *field, struct str member,
-		const struct exchange *x, struct cel_value *ret)
+bool condition_field_is_lower(const struct condition_field *field)
 {
-	return field->read(x, member, ret);
+	return field->is_lower;
+}
+
+int condition_field_read(struct cel_eval *e, const struct condition_field *field, struct str part,
+		struct cel_value *ret)
+{
+	return field->read(e, part, ret);
 }
 
 const char *condition_field_names(void)
 {
-#define X(name, kind, read) name ", "
+#define X(name, kinds, is_lower, read) name ", "
 	static const char text[] = CONDITION_FIELD_TABLE(X);
 #undef X
 	static char names[sizeof(text)];

@@ -13,7 +13,7 @@
 
 int condition_fail(struct why *why, uint32_t column, const char *fmt, ...)
 {
-	char text[512];
+	char text[1024];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -59,7 +59,7 @@ static int lex_number(struct condition_lexer *l, struct token *ret, struct why *
 
 		if (digit < 0 || digit >= (int)base)
 			break;
-		if (number > (INT64_MAX - (uint64_t)digit) / base)
+		if (number > ((uint64_t)INT64_MAX + 1 - (uint64_t)digit) / base)
 			return condition_fail(why, ret->column, "the number is too large");
 		number = number * base + (uint64_t)digit;
 	}
@@ -68,7 +68,7 @@ static int lex_number(struct condition_lexer *l, struct token *ret, struct why *
 		return condition_fail(why, ret->column,
 				"not a number: only integers (12, 0x1f) are supported");
 	ret->kind = TOKEN_INT;
-	ret->number = (int64_t)number;
+	ret->magnitude = number;
 	return 0;
 }
 
@@ -85,25 +85,31 @@ static void put_utf8(struct condition_lexer *l, uint32_t c)
 		put(l, (char)(0xc0 | c >> 6));
 		put(l, (char)(0x80 | (c & 0x3f)));
 	} else {
-		put(l, (char)(0xe0 | c >> 12));
+		if (c < 0x10000) {
+			put(l, (char)(0xe0 | c >> 12));
+		} else {
+			put(l, (char)(0xf0 | c >> 18));
+			put(l, (char)(0x80 | (c >> 12 & 0x3f)));
+		}
 		put(l, (char)(0x80 | (c >> 6 & 0x3f)));
 		put(l, (char)(0x80 | (c & 0x3f)));
 	}
 }
 
-static int lex_code_point(struct condition_lexer *l, uint32_t n_digits, struct why *why)
+static int lex_code_point(
+		struct condition_lexer *l, uint32_t n_digits, uint32_t base, struct why *why)
 {
 	uint32_t c = 0;
 
 	for (uint32_t i = 0; i < n_digits; i++) {
 		int digit = hex_value(peek(l, i));
 
-		if (digit < 0)
-			return condition_fail(
-					why, l->at + 1, "expected %u hexadecimal digits", n_digits);
-		c = c << 4 | (uint32_t)digit;
+		if (digit < 0 || digit >= (int)base)
+			return condition_fail(why, l->at + 1, "expected %u %s digits", n_digits,
+					base == 16 ? "hexadecimal" : "octal");
+		c = c * base + (uint32_t)digit;
 	}
-	if (c >= 0xd800 && c <= 0xdfff)
+	if ((c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
 		return condition_fail(why, l->at + 1, "not a Unicode character");
 	l->at += n_digits;
 	put_utf8(l, c);
@@ -120,9 +126,15 @@ static int lex_escape(struct condition_lexer *l, struct why *why)
 
 	l->at++;
 	if (c == 'x' || c == 'X')
-		return lex_code_point(l, 2, why);
+		return lex_code_point(l, 2, 16, why);
 	if (c == 'u')
-		return lex_code_point(l, 4, why);
+		return lex_code_point(l, 4, 16, why);
+	if (c == 'U')
+		return lex_code_point(l, 8, 16, why);
+	if (c >= '0' && c <= '3') {
+		l->at--;
+		return lex_code_point(l, 3, 8, why);
+	}
 	if (at == NULL)
 		return condition_fail(why, l->at - 1, "unknown escape in a string");
 	put(l, to[at - from]);

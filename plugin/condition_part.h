@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between the files of plugin/condition: the tokens, the tree and the fields.
+ * Between the files of plugin/condition: tokens and the tree that they make.
  */
 #pragma once
 
@@ -10,8 +10,7 @@
 #include "base/check.h"
 #include "base/str.h"
 #include "base/why.h"
-
-struct exchange;
+#include "plugin/condition_value.h"
 
 enum token_kind {
 	TOKEN_END,
@@ -24,8 +23,8 @@ enum token_kind {
 struct token {
 	enum token_kind kind;
 	struct str text;
-	int64_t number;
-	uint32_t column; /* 1-based */
+	uint64_t magnitude; /* at most 2^63 */
+	uint32_t column;    /* 1-based */
 };
 
 struct condition_lexer {
@@ -41,33 +40,40 @@ int condition_lex(struct condition_lexer *lexer, struct token *ret, struct why *
 int condition_fail(struct why *why, uint32_t column, const char *fmt, ...)
 		__attribute__((format(printf, 3, 4)));
 
-enum cel_kind { CEL_NULL, CEL_BOOL, CEL_INT, CEL_STRING };
-
-struct cel_value {
-	enum cel_kind kind;
-	bool boolean;
-	int64_t number;
-	struct str text;
-};
-
-/* A field of an exchange: one row of condition_field.c. */
-struct condition_field;
-/* name: dotted, whole ("http.headers.x_a"); *ret_member: what is behind a prefix row ("x_a").
- * 0; 1 = known to the language and not to this build; 2 = nobody knows it. */
-int condition_field_find(
-		struct str name, const struct condition_field **ret, struct str *ret_member);
-/* The type when there is a value; CEL_STRING or CEL_INT. */
-enum cel_kind condition_field_kind(const struct condition_field *field);
-/* 0, or -ENOMEM when the request's arena is exhausted. */
-int condition_field_read(const struct condition_field *field, struct str member,
-		const struct exchange *x, struct cel_value *ret);
-/* "http.method, http.host, …" for error texts. */
-const char *condition_field_names(void);
-
 #define NODE_NONE UINT16_MAX
 
 /* clang-format off */
-/* X(constant, spelling, takes two booleans) */
+/* X(constant, evaluator in condition_run.c or condition_macro.c) */
+#define NODE_TABLE(X) \
+	X(LITERAL,     literal) \
+	X(FIELD,       field) \
+	X(VARIABLE,    variable) \
+	X(LIST,        list)     /* left = first item, items linked by next */ \
+	X(MAP,         map)      /* left = first key, keys and values by turns */ \
+	X(NOT,         not) \
+	X(OR,          logical) \
+	X(AND,         logical) \
+	X(EQ,          equal) \
+	X(NE,          equal) \
+	X(LE,          order) \
+	X(GE,          order) \
+	X(LT,          order) \
+	X(GT,          order) \
+	X(IN,          in) \
+	X(ADD,         add) \
+	X(SELECT,      select)   /* left.text */ \
+	X(INDEX,       index)    /* left[right] */ \
+	X(CONTAINS,    method) \
+	X(STARTS_WITH, method) \
+	X(ENDS_WITH,   method) \
+	X(MATCHES,     matches)  /* right is a literal; regex */ \
+	X(SIZE,        size) \
+	X(HAS,         has)      /* of a SELECT or a FIELD */ \
+	X(ALL,         quantify) /* left = list, right = body, slot */ \
+	X(EXISTS,      quantify) \
+	X(MAP_EACH,    transform) \
+	X(FILTER,      transform)
+/* X(constant, spelling, operands must be true or false) */
 #define NODE_BINARY_TABLE(X) \
 	X(OR,  "||", true) \
 	X(AND, "&&", true) \
@@ -77,34 +83,48 @@ const char *condition_field_names(void);
 	X(GE,  ">=", false) \
 	X(LT,  "<",  false) \
 	X(GT,  ">",  false) \
-	X(IN,  "in", false)
-/* X(constant, spelling) */
+	X(IN,  "in", false) \
+	X(ADD, "+",  false)
+/* X(constant, spelling, is a macro over a list) */
 #define NODE_METHOD_TABLE(X) \
-	X(CONTAINS,    "contains") \
-	X(STARTS_WITH, "startsWith") \
-	X(ENDS_WITH,   "endsWith")
+	X(CONTAINS,    "contains",   false) \
+	X(STARTS_WITH, "startsWith", false) \
+	X(ENDS_WITH,   "endsWith",   false) \
+	X(MATCHES,     "matches",    false) \
+	X(SIZE,        "size",       false) \
+	X(ALL,         "all",        true) \
+	X(EXISTS,      "exists",     true) \
+	X(MAP_EACH,    "map",        true) \
+	X(FILTER,      "filter",     true)
 /* clang-format on */
 
 enum node_op {
-	NODE_LITERAL,
-	NODE_FIELD,
-	NODE_LIST, /* left = first item, items linked by next */
-	NODE_NOT,
-#define X(id, text, is_logical) NODE_##id,
-	NODE_BINARY_TABLE(X)
-#undef X
-#define X(id, text) NODE_##id,
-			NODE_METHOD_TABLE(X)
+#define X(id, run) NODE_##id,
+	NODE_TABLE(X)
 #undef X
 };
+
+struct condition_regex;
 
 struct node {
 	enum node_op op;
 	uint16_t left, right, next;
 	uint16_t column;
+	uint8_t slot;    /* of a variable */
+	cel_kinds kinds; /* what it can yield */
+	cel_kinds items; /* of a list: what its items can be */
+	struct str text; /* a field's own part ("x_a" of http.headers.x_a), a member's name */
 	struct cel_value value;
-	const struct condition_field *field;
-	struct str member;
+	union {
+		const struct condition_field *field;
+		struct condition_regex *regex; /* in the condition's list */
+	};
+};
+
+/* The values of a list or map of literals. */
+struct condition_items {
+	struct condition_items *next;
+	struct cel_value v[];
 };
 
 struct condition {
@@ -112,9 +132,20 @@ struct condition {
 	char *text; /* the source, then decoded strings */
 	struct node *nodes;
 	uint16_t n_nodes, root;
+	bool has_default, default_value;
+	struct condition_items *items;
+	struct condition_regex *regexes;
 };
 
 #define CONDITION_MAGIC SL_MAGIC('C', 'O', 'N', 'D')
 
 /* Fills c->nodes and c->root from c->text, n bytes; there is room for n nodes. */
 int condition_parse(struct condition *c, size_t n, struct why *why);
+
+/* Linear-looking patterns only (the syntax of RE2 and Rust's regex): what PCRE2 has beyond is
+ * refused by name.  Joins *list.  0, -ENOMEM, -EINVAL with why at that column. */
+int condition_regex_add(struct condition_regex **list, struct str pattern, uint32_t column,
+		struct condition_regex **ret, struct why *why);
+void condition_regex_free(struct condition_regex *list);
+/* 1, 0, -E2BIG: over that many steps of the matcher. */
+int condition_regex_match(struct condition_regex *r, struct str s, uint32_t steps_max);

@@ -3,8 +3,12 @@
 noinst_LIBRARIES += plugin/libplugin.a
 plugin_libplugin_a_SOURCES = \
 	plugin/check_client.c plugin/check_client.h \
-	plugin/condition.c plugin/condition.h plugin/condition_part.h \
-	plugin/condition_field.c plugin/condition_lex.c plugin/condition_parse.c \
+	plugin/condition.c plugin/condition.h plugin/condition_check.c plugin/condition_entity.c \
+	plugin/condition_field.c plugin/condition_lex.c plugin/condition_list.c \
+	plugin/condition_literal.c plugin/condition_macro.c plugin/condition_member.c \
+	plugin/condition_parse.c plugin/condition_parser.h plugin/condition_part.h \
+	plugin/condition_regex.c plugin/condition_run.c plugin/condition_run.h \
+	plugin/condition_value.c plugin/condition_value.h \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
 	plugin/headers.c plugin/headers.h \
 	plugin/path.c plugin/path.h \
@@ -63,6 +67,12 @@ check_PROGRAMS += tests/unit/test_condition
 tests_unit_test_condition_SOURCES = tests/unit/test_condition.c
 tests_unit_test_condition_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_condition_language
+tests_unit_test_condition_language_SOURCES = tests/unit/test_condition_language.c \
+	tests/unit/condition_bed.h
+tests_unit_test_condition_language_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_condition_language_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
 # sluice-check
 pkglibexec_PROGRAMS += plugin/sluice-check

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "plugin/engine_configure.h"
+#include "plugin/engine_scope.h"
 #include "plugin/plan.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
@@ -27,6 +28,7 @@ struct engine {
 	struct engine_version **versions; /* in running order */
 	uint32_t n_versions;
 	bool has_instances;
+	struct engine_scopes *scopes; /* of the view; NULL: nobody asked */
 	struct plan *globals;
 	struct plan *plans[BUCKETS];
 	uint32_t n_plans;
@@ -48,6 +50,21 @@ struct snap_view *engine_view(struct engine *e)
 const struct engine_conf *engine_conf_of(const struct engine *e)
 {
 	return &e->conf;
+}
+
+const struct engine_scopes *engine_scopes(struct engine *e)
+{
+	if (e->scopes == NULL && e->view != NULL)
+		e->scopes = engine_scopes_make(e->view);
+	return e->scopes;
+}
+
+struct engine_version *engine_version_named(const struct engine *e, struct str name)
+{
+	for (uint32_t i = 0; i < e->n_versions; i++)
+		if (engine_scope_is_named(e->versions[i]->name, name))
+			return e->versions[i];
+	return NULL;
 }
 
 /* FNV-1a. */
@@ -132,6 +149,7 @@ void engine_free(struct engine *e)
 	plan_unref(e->globals);
 	drop_stale_instances(e, NULL);
 	drop_versions(e->versions, e->n_versions);
+	engine_scopes_free(e->scopes);
 	snap_view_unref(e->view);
 	e->magic = 0;
 	free(e);
@@ -367,6 +385,8 @@ void engine_set_view(struct engine *e, struct snap_view *view, engine_report_fn 
 	e->n_versions = g.n;
 	set_current(e, true);
 	e->view = snap_view_ref(view);
+	engine_scopes_free(e->scopes);
+	e->scopes = NULL;
 	e->generation++;
 	e->has_instances = g.n != 0 && snap_count(view, SLUICE__RECORD__KIND__PLUGIN_INSTANCE) != 0;
 	drop_plans(e);

@@ -22,6 +22,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine.c plugin/engine.h \
 	plugin/engine_configure.c plugin/engine_configure.h \
 	plugin/engine_instance.c plugin/engine_instance.h \
+	plugin/engine_scope.c plugin/engine_scope.h \
 	plugin/engine_version.c plugin/engine_version.h \
 	plugin/pdk_client.c \
 	plugin/pdk_client_auth.c \

@@ -150,6 +150,17 @@ struct exchange_try {
 	int state_code; /* 0 = ok, else the status it led to */
 };
 
+/* What a condition may ask about a plugin. */
+struct exchange_plugin {
+	bool is_matched; /* an instance has this request's route and service; whatever the consumer
+			  */
+	bool access_has_executed;
+	int priority;
+};
+/* name: with '_' for '-'.  False: no such plugin is configured. */
+typedef bool exchange_plugin_fn(
+		const struct exchange *x, struct str name, struct exchange_plugin *ret);
+
 struct exchange {
 	uint32_t magic;
 	struct arena *arena;
@@ -166,6 +177,9 @@ struct exchange {
 					 paths */
 	struct str matched_prefix;    /* what strip_path removes, escaped; n == 0: none */
 	struct str route_protocols;   /* "http,https" */
+
+	exchange_plugin_fn *find_plugin; /* set by the chain; NULL = no plugins to ask about */
+	void *plugins;                   /* its own */
 
 	bool wants_buffered_response; /* enable_buffering(), or a plugin with a response phase */
 	enum phase phase;             /* the one running */

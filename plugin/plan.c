@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "plugin/engine_scope.h"
 #include "shm/snapshot.h"
 
 static char *dup_str(struct str s)
@@ -87,4 +88,24 @@ struct engine_instance *plan_resolve(const struct plan *p, const struct plan_ent
 	if (i == NULL)
 		i = scoped(p, entry, view, STR_NONE, STR_NONE, consumer_id);
 	return i != NULL ? i : entry->wide;
+}
+
+bool plan_find_plugin(
+		const struct plan *p, struct str name, bool *ret_is_matched, int *ret_priority)
+{
+	const struct engine_scopes *scopes = engine_scopes(p->engine);
+	const struct engine_version *v = engine_version_named(p->engine, name);
+
+	if (scopes == NULL || v == NULL || !engine_scopes_has(scopes, name))
+		return false;
+	*ret_priority = v->priority;
+	*ret_is_matched = engine_scopes_match(
+			scopes, name, str_of(p->route_id), str_of(p->service_id));
+	for (uint32_t i = 0; i < p->n && !*ret_is_matched; i++) {
+		const struct plan_entry *entry = &p->v[i];
+
+		*ret_is_matched = (entry->narrow != NULL || entry->wide != NULL) &&
+				  engine_scope_is_named(entry->version->name, name);
+	}
+	return true;
 }

@@ -39,6 +39,15 @@ struct plan *plan_make(struct engine *e, struct str route_id, struct str service
 struct engine_instance *plan_resolve(const struct plan *p, const struct plan_entry *entry,
 		struct snap_view *view, struct str consumer_id);
 
+/* What a condition asks about another plugin (name: with '_' for '-'): false, no instance of it
+ * is configured; *ret_is_matched, one applies to the plan's route and service, whatever the
+ * consumer. */
+bool plan_find_plugin(
+		const struct plan *p, struct str name, bool *ret_is_matched, int *ret_priority);
+/* Of the engine: NULL when there is no view, or no memory. */
+const struct engine_scopes *engine_scopes(struct engine *e);
+struct engine_version *engine_version_named(const struct engine *e, struct str name);
+
 /* Of the engine, for plan and chain: the instance by id, bound to v; borrowed.  NULL = none. */
 struct engine_instance *engine_instance_get(
 		struct engine *e, struct snap_view *view, struct engine_version *v, struct str id);

@@ -104,7 +104,8 @@ def test_a_bad_config_and_an_unknown_plugin_are_refused_as_kong_words_it(serving
 
 
 @pytest.mark.parametrize("condition, word", [
-    ("http.path.matches(\"^/a\")", "matches"),
+    ("http.path.matches(\"(a\")", "not a pattern"),
+    ("http.path.matches(\"a(?=b)\")", "look-ahead"),
     ("http.path.contains(", ""),
     ("http.path", ""),
     ("nonsense.field == \"x\"", "nonsense"),

@@ -98,9 +98,8 @@ static void fields_compare_with_literals(void **state)
 			{"'a' < 'b' && 'a' < 'aa' && 'b' > 'aa' && 'a' <= 'a' && !('' > 'a')", 1},
 			{"'z' < '\\u00e9'", 1},
 			{"false < true", 1},
-			{"1 < 'a'", -EINVAL},
 			{"http.headers.absent < 'a'", -EINVAL},
-			{"1 < 'a' || true", 1},
+			{"http.headers.absent < 'a' || true", 1},
 			{"net.src.ip == '10.0.0.1' && net.protocol == 'https'", 1},
 			{"http.headers.x_test_one == 'one'", 1},
 			{"http.headers.absent == null", 1},
@@ -151,6 +150,7 @@ static void an_error_is_absorbed_when_the_other_side_decides(void **state)
 			{"true || http.headers.absent.contains('x')", 1},
 			{"http.headers.absent.contains('x') || false", -EINVAL},
 			{"http.headers.absent.contains('x') && true", -EINVAL},
+			{"http.headers.absent in [1] || http.headers.absent < 'x'", -EINVAL},
 			{"!http.headers.absent.contains('x')", -EINVAL},
 			{"http.headers.absent.contains('x') == true", -EINVAL},
 			{"http.headers.absent.contains('x') in [true]", -EINVAL},
@@ -167,34 +167,97 @@ struct bad_row {
 	const char *part;
 };
 
+static void refuse_rows(const struct bad_row *rows, size_t n)
+{
+	int n_wrong = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct why why = WHY_NONE;
+
+		int have = result_of(rows[i].text, &why);
+
+		if (have == -1000 && why.line == rows[i].column &&
+				strcmp(why.file, "condition") == 0 &&
+				strstr(why.text, rows[i].part) != NULL)
+			continue;
+		n_wrong++;
+		print_error("%s\n  %d, column %d: %s\n", rows[i].text, have, why.line, why.text);
+	}
+	assert_int_equal(n_wrong, 0);
+}
+
 static void what_is_not_there_is_refused_by_name_and_place(void **state)
 {
 	static const struct bad_row rows[] = {
 			{"", 1, "ends where a value"},
-			{"http.path.matches('x')", 11,
-					"'matches' at column 11 is not supported yet"},
-			{"size(http.path) == 1", 1, "'size' at column 1 is not supported yet"},
-			{"has(http.headers.x)", 1, "'has'"},
-			{"default(http.path == 'x', true)", 1, "'default'"},
-			{"net.src.port + 3", 14, "'+' at column 14 is not supported yet"},
-			{"(net.src.port * 3)", 15, "'*'"},
-			{"http.path + 'x' == 'y'", 11, "'+'"},
-			{"http.path_segments[0] == 'x'", 1,
-					"'http.path_segments' at column 1 is not "
-					"supported yet"},
-			{"kong.ctx.shared.x == 1", 1, "not supported yet"},
-			{"consumer.tags != null", 1, "not supported yet"},
-			{"plugins.key_auth.is_matched", 1, "not supported yet"},
+			{"net.src.port + 3", 1, "'+' needs two strings"},
+			{"(net.src.port * 3)", 15, "'*' at column 15 is not an operator"},
+			{"net.src.port + 'a' == 'x'", 1, "'+' needs two strings"},
+			{"1 < 'a'", 3, "have no order"},
+			{"http.path < 3", 11, "have no order"},
+			{"http.path_segments < 3", 20, "have no order"},
+			{"http.path[0] == 'h'", 1, "[] needs a list or a map"},
+			{"http.path_segments['a'] == 'h'", 20, "a list's [] needs a number"},
+			{"http.path_segments.contains('a')", 1, "needs a string before it"},
+			{"http.path.contains(1)", 20, "a string as its argument"},
+			{"net.src.port.size() == 1", 1, "size() needs"},
+			{"has('x')", 5, "has() needs a field"},
+			{"http.path.all(x, true)", 1, "a list or a map before it"},
+			{"[1].all(x, x)", 12, "true or false"},
+			{"[1].all(x, y == 1)", 12, "Undeclared reference to 'y'"},
+			{"[1].all(x, true) && x == 1", 21, "Undeclared reference to 'x'"},
+			{"[1].all(1, true)", 9, "the name of its variable"},
+			{"[1].all(in, true)", 9, "cannot be the name"},
+			{"[1].all(true, true)", 9, "cannot be the name"},
+			{"[1].exists_one(x, true)", 5, "Undeclared reference to 'exists_one'"},
+			{"{'a': 1, 'a': 2} == {}", 10, "is twice in the map"},
+			{"{null: 1} == {}", 2, "a key is a string"},
+			{"{'a'} == {}", 5, "expected ':'"},
+			{"default(true, 1)", 15, "is true or false"},
+			{"default(true)", 13, "expected ','"},
+			{"default(true, true) && true", 21, "hold the whole condition"},
+			{"true && default(true, true)", 9, "must hold the whole condition"},
+			{"default('a', true)", 9, "true or false"},
+	};
+
+	(void)state;
+	refuse_rows(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void bad_patterns_names_and_tokens_are_refused_by_place(void **state)
+{
+	static const struct bad_row rows[] = {
+			{"http.path.matches('(')", 19, "not a pattern"},
+			{"http.path.matches(http.host)", 19, "must be a string literal"},
+			{"http.path.matches('(a)\\\\1')", 19, "this escape is not part"},
+			{"http.path.matches('a(?=b)')", 19,
+					"'(?=' at its byte 2: look-ahead is not part"},
+			{"http.path.matches('a(?<!b)')", 19, "negative look-behind"},
+			{"http.path.matches('(?R)')", 19, "recursion"},
+			{"http.path.matches('(?1)')", 19, "recursion"},
+			{"http.path.matches('(*UCP)a')", 19, "a verb"},
+			{"http.path.matches('a++')", 19, "possessive"},
+			{"http.path.matches('a{1000}{1000}{9}')", 19, "not a pattern"},
+			{"http.headers.X_Foo == 'x'", 1, "written in lower case"},
+			{"http.headers['x-foo'] == 'x'", 1, "written in lower case"},
+			{"http.headers[1] == 'x'", 14, "expected a string"},
+			{"plugins.key_auth.prio == 1", 1, "Undeclared reference"},
+			{"plugins.key_auth.priority", 1, "true or false"},
+			{"kong.ctx.plugin.x == 1", 1, "Undeclared reference to 'kong.ctx.plugin'"},
+			{"'\\u00' == ''", 4, "expected 4 hexadecimal digits"},
+			{"'\\ud800' == ''", 4, "not a Unicode character"},
+			{"9223372036854775808 == 1", 1, "too large"},
+			{"- http.path == 1", 1, "can only stand before a number"},
+			{"http.path ==", 13, "ends where a value"},
 			{"http.pth == 'x'", 1, "Undeclared reference to 'http.pth'"},
 			{"http.headers == 'x'", 1, "Undeclared reference"},
-			{"http.headers.a.b == 'x'", 1, "Undeclared reference"},
+			{"http.headers.a.b == 'x'", 16, "Undeclared reference"},
 			{"foo('x')", 1, "Undeclared reference to 'foo'"},
 			{"http.path", 1, "true or false"},
 			{"'x'", 1, "true or false"},
 			{"http.path && true", 1, "true or false"},
 			{"!http.path", 2, "true or false"},
-			{"http.method in http.path", 16, "'in' needs a list"},
-			{"['a'] == ['a']", 7, "only stand behind 'in'"},
+			{"http.method in http.path", 16, "needs a list or a map behind it"},
 			{"http.method == 'x", 16, "does not end"},
 			{"http.method = 'x'", 13, "unexpected '='"},
 			{"http.method == 'x' extra", 20, "unexpected 'extra'"},
@@ -202,22 +265,12 @@ static void what_is_not_there_is_refused_by_name_and_place(void **state)
 			{"http.method == 99999999999999999999", 16, "too large"},
 			{"http.method == 1.5", 16, "not a number"},
 			{"http.method == '\\q'", 17, "unknown escape"},
-			{"http.method == {}", 16, "'{}'"},
 			{"true ? true : false", 6, "'?'"},
 			{"http.\xc3\xa9 == 'x'", 6, "unexpected byte 0xc3"},
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct why why = WHY_NONE;
-
-		assert_int_equal(result_of(rows[i].text, &why), -1000);
-		if (why.line != rows[i].column || strstr(why.text, rows[i].part) == NULL)
-			print_error("%s\n  column %d: %s\n", rows[i].text, why.line, why.text);
-		assert_string_equal(why.file, "condition");
-		assert_int_equal(why.line, rows[i].column);
-		assert_non_null(strstr(why.text, rows[i].part));
-	}
+	refuse_rows(rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void length_and_nesting_are_bounded(void **state)
@@ -241,90 +294,6 @@ static void length_and_nesting_are_bounded(void **state)
 	assert_int_equal(result_of(text, &why), -1000);
 }
 
-/* A slow and obvious model: an expression is made together with its value; 0, 1, or ERR. */
-enum { ERR = 2 };
-
-static uint32_t seed = 12345;
-
-static uint32_t pick(uint32_t n)
-{
-	seed = seed * 1664525U + 1013904223U;
-	return (seed >> 8) % n;
-}
-
-static int make(char *out, size_t size, int depth);
-
-static int make_leaf(char *out, size_t size)
-{
-	static const struct {
-		const char *text;
-		int value;
-	} leaves[] = {
-			{"true", 1},
-			{"false", 0},
-			{"http.method == 'GET'", 1},
-			{"http.method in ['A','B']", 0},
-			{"http.path.startsWith('/a')", 1},
-			{"http.headers.absent.endsWith('x')", ERR},
-			{"net.src.port != 1", 1},
-			{"net.src.port <= 1", 0},
-			{"http.headers.absent >= 'x'", ERR},
-			{"route.id == null", 0},
-	};
-	uint32_t i = pick(sizeof(leaves) / sizeof(leaves[0]));
-
-	snprintf(out, size, "%s", leaves[i].text);
-	return leaves[i].value;
-}
-
-static int make_logical(char *out, size_t size, int depth, bool is_or)
-{
-	char left[1024], right[1024];
-	int a = make(left, sizeof(left), depth - 1);
-	int b = make(right, sizeof(right), depth - 1);
-
-	snprintf(out, size, "(%s) %s (%s)", left, is_or ? "||" : "&&", right);
-	if (is_or)
-		return a == 1 || b == 1 ? 1 : a == ERR || b == ERR ? ERR : 0;
-	return a == 0 || b == 0 ? 0 : a == ERR || b == ERR ? ERR : 1;
-}
-
-static int make(char *out, size_t size, int depth)
-{
-	char inner[1024];
-	int value;
-
-	if (depth == 0 || pick(4) == 0)
-		return make_leaf(out, size);
-	if (pick(3) > 0)
-		return make_logical(out, size, depth, pick(2) == 0);
-	value = make(inner, sizeof(inner), depth - 1);
-	if (pick(2) == 0) {
-		snprintf(out, size, "!(%s)", inner);
-		return value == ERR ? ERR : !value;
-	}
-	snprintf(out, size, "(%s) == false", inner);
-	return value == ERR ? ERR : !value;
-}
-
-static void random_expressions_agree_with_a_slow_model(void **state)
-{
-	(void)state;
-	for (int i = 0; i < 100000; i++) {
-		char text[2200];
-		struct why why = WHY_NONE;
-		int want = make(text, sizeof(text), 4);
-		int have;
-
-		if (strlen(text) > CONDITION_TEXT_MAX)
-			continue;
-		have = result_of(text, &why);
-		if ((want == ERR ? -EINVAL : want) != have)
-			print_error("%s: want %d have %d\n", text, want, have);
-		assert_int_equal(have, want == ERR ? -EINVAL : want);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,8 +301,8 @@ int main(void)
 			cmocka_unit_test(decoded_query_values_are_compared),
 			cmocka_unit_test(an_error_is_absorbed_when_the_other_side_decides),
 			cmocka_unit_test(what_is_not_there_is_refused_by_name_and_place),
+			cmocka_unit_test(bad_patterns_names_and_tokens_are_refused_by_place),
 			cmocka_unit_test(length_and_nesting_are_bounded),
-			cmocka_unit_test(random_expressions_agree_with_a_slow_model),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
