@@ -74,6 +74,12 @@ tests_unit_test_condition_language_SOURCES = tests/unit/test_condition_language.
 tests_unit_test_condition_language_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_condition_language_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_condition_model
+tests_unit_test_condition_model_SOURCES = tests/unit/test_condition_model.c \
+	tests/unit/condition_bed.h tests/unit/condition_model.h
+tests_unit_test_condition_model_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_condition_model_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
 # sluice-check
 pkglibexec_PROGRAMS += plugin/sluice-check
 plugin_sluice_check_SOURCES = \
