@@ -142,7 +142,7 @@ static int enable_tls(lua_State *L)
 #define SERVICE_TLS_FUNCTIONS(X) \
 	X("set_tls_cert_key", set_tls_cert_key, PDK_RABP, VM_LAX, "client certificate chain and its key towards the service, PEM text; true, or nil and an error") \
 	X("set_tls_verify", set_tls_verify, PDK_RABP, VM_LAX, "whether the service's certificate is verified") \
-	X("set_tls_verify_depth", set_tls_verify_depth, PDK_RABP, VM_LAX, "how many certificates may stand above the service's") \
+	X("set_tls_verify_depth", set_tls_verify_depth, PDK_RABP, VM_LAX, "how many intermediate certificates may stand between the service's and an authority's") \
 	X("set_tls_verify_store", set_tls_verify_store, PDK_RABP, VM_LAX, "certificates of the authorities the service's is verified by, PEM text")
 
 #define REQUEST_TLS_FUNCTIONS(X) \

@@ -29,6 +29,7 @@ worker_libworker_a_SOURCES = \
 	worker/route.c worker/route.h worker/route_part.h \
 	worker/route_attributes.c worker/route_load.c worker/route_regex.c \
 	worker/timer.c worker/timer.h \
+	worker/tls_context.c worker/tls_context.h \
 	worker/upstream_path.c worker/upstream_path.h
 worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
 worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
@@ -64,6 +65,7 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 check_PROGRAMS += tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
+	tests/unit/test_tls_context \
 	tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
@@ -78,6 +80,9 @@ tests_unit_test_route_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_route_LDADD = worker/libworker.a worker/libllhttp.a $(LIBSNAPWRITE) $(LIBENGINE) \
 	$(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) \
 	$(LIBPLUGIN_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
+tests_unit_test_tls_context_SOURCES = tests/unit/test_tls_context.c
+tests_unit_test_tls_context_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_tls_context_LDADD = $(WORKER_TEST_LDADD) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_upstream_path_SOURCES = tests/unit/test_upstream_path.c
 tests_unit_test_upstream_path_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_upstream_path_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)

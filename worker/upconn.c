@@ -145,6 +145,7 @@ static int target_take(struct upconn *u, const struct upstream_target *target)
 
 	u->target = *target;
 	u->target.name = STR_NONE;
+	u->target.context = NULL;
 	if (!target->is_tls)
 		return 0;
 	r = tls_link_open(&u->tls, u->w->tls, &u->io, target);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Connections to service peers, and the pool of idle ones (per worker, keyed by
- * address, and with TLS by name and verification too).
+ * address, and with TLS by name, verification and plugins' certificates too).
  * An idle connection that becomes readable or old is closed.
  */
 #pragma once

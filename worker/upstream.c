@@ -211,32 +211,51 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	return try_again(q);
 }
 
-/* Whom to connect to at that address, and how much of it must be proved. */
-static struct upstream_target target_of(const struct req *q, const struct peer *peer)
+/* Whom to connect to at that address, and how much of it must be proved.  0, -ENOMEM */
+static int target_of(struct upstream_target *ret, const struct req *q, const struct peer *peer)
 {
 	const struct service *service = q->match->route->service;
 	const struct exchange_tls *wanted = &q->x.upstream.tls;
-	struct upstream_target t = {.peer = *peer, .is_tls = is_tls(q)};
 
-	if (!t.is_tls)
-		return t;
-	t.name = upstream_tls_name(q->x.upstream.host_header, q->x.upstream.host);
-	t.is_verified = service != NULL && service->rec->tls_verify == TLS_VERIFY_ON;
-	if (t.is_verified)
-		t.depth = (uint8_t)service->rec->tls_verify_depth;
+	*ret = (struct upstream_target){.peer = *peer, .is_tls = is_tls(q)};
+	if (!ret->is_tls)
+		return 0;
+	ret->name = upstream_tls_name(q->x.upstream.host_header, q->x.upstream.host);
+	ret->is_verified = service != NULL && service->rec->tls_verify == TLS_VERIFY_ON;
 	if (wanted->verify != EXCHANGE_TLS_AS_CONFIGURED)
-		t.is_verified = wanted->verify == EXCHANGE_TLS_VERIFY;
-	if (wanted->has_verify_depth)
-		t.depth = (uint8_t)(wanted->verify_depth + 1);
-	return t;
+		ret->is_verified = wanted->verify == EXCHANGE_TLS_VERIFY;
+	if (ret->is_verified && wanted->has_verify_depth)
+		ret->depth = (uint8_t)(wanted->verify_depth + 1);
+	else if (ret->is_verified && service != NULL)
+		ret->depth = (uint8_t)service->rec->tls_verify_depth;
+	ret->has_own_context = tls_context_is_own(wanted);
+	return ret->has_own_context ? tls_context_id(ret->context_id, wanted) : 0;
+}
+
+static enum up_next open_new(struct req *q, struct upstream_target *target)
+{
+	struct why why = WHY_NONE;
+	int r = upstream_tls_find_context(q->w->tls, target, &q->x.upstream.tls, &why);
+
+	if (r == -EINVAL) { /* the next try would have the same certificates */
+		log_failure(q, why.text, 0);
+		note_try(q, NULL);
+		note_failed_try(q, 502);
+		return fail_with(q, 502, NULL);
+	}
+	q->up.next_peer++;
+	if (r == 0)
+		r = upconn_open(q->w->upstreams, target, &q->up.conn);
+	note_try(q, q->up.conn);
+	return r != 0 ? try_failed(q, "connect", r) : UP_AGAIN;
 }
 
 static enum up_next pick(struct req *q)
 {
 	struct req_upstream *up = &q->up;
 	struct upstream_target target;
+	enum up_next next = UP_AGAIN;
 	struct peer peer;
-	int r = 0;
 
 	if (up->peers.n == 0) {
 		log_failure(q, "name resolution", 0);
@@ -244,20 +263,29 @@ static enum up_next pick(struct req *q)
 	}
 	peer = up->peers.peers[up->next_peer % up->peers.n];
 	peer_set_port(&peer, q->x.upstream.port);
-	target = target_of(q, &peer);
+	if (target_of(&target, q, &peer) != 0)
+		return fail_with(q, 500, NULL);
 	up->conn = upconn_take(q->w->upstreams, &target, !is_repeatable(q));
-	if (up->conn == NULL) {
-		up->next_peer++;
-		r = upconn_open(q->w->upstreams, &target, &up->conn);
-	}
-	note_try(q, up->conn);
-	if (r != 0)
-		return try_failed(q, "connect", r);
+	if (up->conn != NULL)
+		note_try(q, up->conn);
+	else
+		next = open_new(q, &target);
+	if (up->conn == NULL)
+		return next;
 	up->conn->req = q;
 	up->state = UP_CONNECTING;
 	if (!up->conn->is_connected)
 		timer_set(&q->w->timers, &up->conn->timer, q->x.upstream.connect_timeout_ms);
 	return UP_AGAIN;
+}
+
+/* What TLS said, where it did: that the service wants a certificate may come with the response
+ * only (RFC 8446 4.4.2.4). */
+static const char *said(const struct req *q, const char *what)
+{
+	const struct tls_link *tls = q->up.conn->tls;
+
+	return tls != NULL && tls_link_why(tls)[0] != '\0' ? tls_link_why(tls) : what;
 }
 
 static enum up_next connecting(struct req *q)
@@ -266,10 +294,8 @@ static enum up_next connecting(struct req *q)
 
 	if (r == -EAGAIN)
 		return UP_WAIT;
-	if (r == -ECONNABORTED && q->up.conn->tls != NULL)
-		return try_failed(q, tls_link_why(q->up.conn->tls), r);
 	if (r != 0)
-		return try_failed(q, "connect", r);
+		return try_failed(q, said(q, "connect"), r);
 	q->up.state = UP_EXCHANGING;
 	q->x.upstream_connected_ns = q->x.upstream_start_ns;
 	if (!q->up.conn->is_reused)
@@ -316,13 +342,13 @@ static enum up_next exchanging(struct req *q)
 	r = req_read_reply_head(q);
 	if (r == -EAGAIN) {
 		if (sent != 0 && sent != -EAGAIN)
-			return try_failed(q, "send", sent);
+			return try_failed(q, said(q, "send"), sent);
 		if (sent == 0)
 			timer_set(&q->w->timers, &up->conn->timer, q->x.upstream.read_timeout_ms);
 		return UP_WAIT;
 	}
 	if (r != 0)
-		return try_failed(q, r == -EPROTO ? "malformed response" : "receive", r);
+		return try_failed(q, r == -EPROTO ? "malformed response" : said(q, "receive"), r);
 	reply_taken(q);
 	up->state = UP_READY;
 	if (q->chain != NULL && !up->is_upgraded && chain_wants_response(q->chain)) {

@@ -28,6 +28,7 @@ struct session_slot {
 
 struct upstream_tls {
 	SSL_CTX *context;
+	struct tls_contexts *contexts; /* of plugins' certificates */
 	struct stat_worker *stat;
 	int system_fd; /* of the system's certificates, not parsed yet; -1: none, or done */
 	struct session_slot sessions[SESSIONS];
@@ -46,8 +47,6 @@ struct tls_link {
 
 #define TLS_LINK_MAGIC SL_MAGIC('T', 'L', 'S', 'L')
 
-static const unsigned char alpn_http11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-
 /* Where distributions keep the one file with all of them. */
 static const char *const system_files[] = {
 		"/etc/ssl/certs/ca-certificates.crt",
@@ -62,6 +61,9 @@ bool upstream_target_eq(const struct upstream_target *a, const struct upstream_t
 {
 	return peer_eq(&a->peer, &b->peer) && a->is_tls == b->is_tls &&
 	       (!a->is_tls || (a->is_verified == b->is_verified && a->depth == b->depth &&
+					      a->has_own_context == b->has_own_context &&
+					      memcmp(a->context_id, b->context_id,
+							      sizeof(a->context_id)) == 0 &&
 					      str_ieq(a->name, b->name)));
 }
 
@@ -74,6 +76,8 @@ static struct session_slot *slot_of(struct upstream_tls *t, const struct upstrea
 		h = (h ^ p[i]) * 16777619U;
 	for (size_t i = 0; i < target->name.n; i++)
 		h = (h ^ (uint8_t)ascii_lower(target->name.p[i])) * 16777619U;
+	for (size_t i = 0; i < 4; i++)
+		h = (h ^ target->context_id[i]) * 16777619U;
 	return &t->sessions[(h ^ h >> 16) % SESSIONS];
 }
 
@@ -202,6 +206,8 @@ void upstream_tls_free(struct upstream_tls *t)
 		SSL_SESSION_free(t->sessions[i].session);
 	if (t->system_fd >= 0)
 		close(t->system_fd);
+	if (t->contexts != NULL)
+		tls_contexts_free(t->contexts);
 	SSL_CTX_free(t->context);
 	free(t);
 }
@@ -216,24 +222,26 @@ int upstream_tls_new(struct upstream_tls **ret, const struct conf *conf, struct 
 		return -ENOMEM;
 	t->system_fd = -1;
 	t->stat = stat;
-	t->context = SSL_CTX_new(TLS_client_method());
+	t->context = tls_context_new();
 	if (t->context == NULL)
 		return -ENOMEM;
-	SSL_CTX_set_min_proto_version(t->context, TLS1_2_VERSION);
-	SSL_CTX_set_options(t->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	SSL_CTX_set_mode(t->context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-						     SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_read_ahead(t->context, 1);
-	SSL_CTX_set_session_cache_mode(
-			t->context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(t->context, on_session);
-	if (SSL_CTX_set_alpn_protos(t->context, alpn_http11, sizeof(alpn_http11)) != 0)
-		return -ENOMEM;
+	r = tls_contexts_new(&t->contexts, t->context);
+	if (r != 0)
+		return r;
 	r = trusted_load(t, conf->lua_ssl_trusted_certificate, why);
 	if (r != 0)
 		return r;
 	*ret = sl_steal(t);
 	return 0;
+}
+
+int upstream_tls_find_context(struct upstream_tls *t, struct upstream_target *target,
+		const struct exchange_tls *wanted, struct why *why)
+{
+	if (!target->is_tls || !target->has_own_context)
+		return 0;
+	return tls_contexts_get(t->contexts, target->context_id, wanted, &target->context, why);
 }
 
 static bool is_dns_name(struct str s)
@@ -390,7 +398,9 @@ static bool link_set_up(struct tls_link *l, int fd)
 		return false;
 	if (!l->target.is_verified)
 		return true;
-	system_load(l->t);
+	if (SSL_CTX_get_cert_store(SSL_get_SSL_CTX(l->ssl)) ==
+			SSL_CTX_get_cert_store(l->t->context))
+		system_load(l->t);
 	SSL_set_verify(l->ssl, SSL_VERIFY_PEER, NULL);
 	if (l->target.depth != 0)
 		SSL_set_verify_depth(l->ssl, l->target.depth - 1);
@@ -411,11 +421,12 @@ int tls_link_open(struct tls_link **ret, struct upstream_tls *t, struct io *io,
 	l->t = t;
 	l->io = io;
 	l->target = *target;
+	l->target.context = NULL;
 	l->target.name = str_head(target->name,
 			target->name.n < sizeof(l->name) ? target->name.n : sizeof(l->name) - 1);
 	memcpy(l->name, l->target.name.p, l->target.name.n);
 	l->target.name.p = l->name;
-	l->ssl = SSL_new(t->context);
+	l->ssl = SSL_new(target->context != NULL ? target->context : t->context);
 	if (l->ssl == NULL || !link_set_up(l, io->fd)) {
 		SSL_free(l->ssl);
 		free(l);

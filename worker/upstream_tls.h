@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * TLS towards services (protocol https): OpenSSL over a connection's own non-blocking socket,
- * as a layer of worker/io.  Certificates are checked per service; sessions are resumed per
- * peer, name and check.  The certificates to trust are found before the jail; those of the
- * system are parsed when the first service asks for verification.  Single-threaded.
+ * as a layer of worker/io.  Certificates are checked per service, or as plugins want it; sessions
+ * are resumed per peer, name, check and plugins' certificates.  The certificates to trust are found
+ * before the jail; those of the system are parsed when the first service asks for verification.
+ * Single-threaded.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "shm/stat.h"
 #include "worker/dns.h"
 #include "worker/io.h"
+#include "worker/tls_context.h"
 
 #define UPSTREAM_TLS_NAME_MAX 255
 
@@ -22,8 +24,11 @@
 struct upstream_target {
 	struct peer peer;
 	bool is_tls, is_verified;
-	uint8_t depth;   /* of the chain, + 1; 0 = as OpenSSL has it */
+	uint8_t depth;   /* intermediate certificates, + 1; 0 = as OpenSSL has it */
 	struct str name; /* is_tls: SNI and the certificate's name, or an IP address */
+	bool has_own_context;
+	uint8_t context_id[TLS_CONTEXT_ID_BYTES]; /* of plugins' certificates; zeros: none */
+	SSL_CTX *context; /* borrowed, to open with; not compared; NULL: the worker's */
 };
 
 bool upstream_target_eq(const struct upstream_target *a, const struct upstream_target *b);
@@ -36,6 +41,11 @@ int upstream_tls_new(struct upstream_tls **ret, const struct conf *conf, struct 
 		struct why *why);
 void upstream_tls_free(struct upstream_tls *t);
 SL_DEFINE_AUTO(upstream_tls);
+
+/* The context to open target's connection with, where plugins brought certificates.
+ * 0, -ENOMEM, -EINVAL: they cannot be used (why). */
+int upstream_tls_find_context(struct upstream_tls *t, struct upstream_target *target,
+		const struct exchange_tls *wanted, struct why *why);
 
 /* The name for SNI and verification: of a Host field without its port and final dot, or of
  * `host` when that is no usable host name. */

@@ -2,69 +2,12 @@
 import json
 import socket
 import ssl
-import subprocess
 import threading
 
 import pytest
 from node import eventually
 from origin import Origin, Reader, reply
-
-
-class Authority:
-    """A CA of the test's own and certificates it signs, made by openssl."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        directory.mkdir()
-        self.key, self.cert = self.path("ca.key"), self.path("ca.pem")
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                     "-keyout", self.key, "-out", self.cert, "-subj", f"/CN={directory.name}", "-days", "3650")
-
-    def path(self, name):
-        return str(self.directory / name)
-
-    def openssl(self, *args):
-        subprocess.run(["openssl", *args], check=True, capture_output=True)
-
-    def issue(self, *names, days="30"):
-        """(certificate, key) for these names; days="-1" has expired."""
-        base = names[0].replace("*", "_") + days
-        key, csr, cert, ext = (self.path(f"{base}.{x}") for x in ("key", "csr", "pem", "ext"))
-        kinds = ["IP:" + n if n[0].isdigit() else "DNS:" + n for n in names]
-        with open(ext, "w", encoding="ascii") as f:
-            f.write("subjectAltName=" + ",".join(kinds) + "\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key,
-                     "-out", csr, "-subj", f"/CN={names[0]}")
-        self.openssl("x509", "-req", "-in", csr, "-CA", self.cert, "-CAkey", self.key, "-CAcreateserial", "-out", cert,
-                     "-days", days, "-extfile", ext)
-        return cert, key
-
-
-class TlsOrigin(Origin):
-    def __init__(self, pair, behave=None, version=None):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*pair)
-        self.context.set_alpn_protocols(["http/1.1"])
-        if version:
-            self.context.maximum_version = version
-        self.context.sni_callback = self.on_sni
-        self.names, self.reused, self.alpn, self.failed, self.open = [], [], [], [], []
-        super().__init__(behave)
-
-    def on_sni(self, _connection, name, _context):
-        self.names.append(name)
-
-    def serve(self, connection):
-        try:
-            connection = self.context.wrap_socket(connection, server_side=True)
-        except (ssl.SSLError, OSError) as error:
-            self.failed.append(str(error))
-            connection.close()
-            return
-        self.open.append(connection)
-        self.reused.append(connection.session_reused)
-        self.alpn.append(connection.selected_alpn_protocol())
-        super().serve(connection)
+from tls_origin import Authority, TlsOrigin
 
 
 @pytest.fixture
