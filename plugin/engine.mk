@@ -54,6 +54,13 @@ tests_unit_test_exchange_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) $(UNIT_
 ENGINE_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
 	$(NGX_LIBS) $(VM_LIBS) $(SHM_LIBS) $(JANSSON_LIBS) $(PCRE2_LIBS) $(CRYPTO_LIBS)
 
+# Prints docs/pdk.md.
+noinst_PROGRAMS += plugin/pdk-doc
+plugin_pdk_doc_SOURCES = plugin/pdk_doc.c
+plugin_pdk_doc_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
+plugin_pdk_doc_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+plugin_pdk_doc_LDADD = $(ENGINE_LDADD)
+
 ENGINE_BENCH = tests/unit/engine_bench.c tests/unit/engine_bench.h
 PDK_ROWS = tests/unit/pdk_rows.c tests/unit/pdk_rows.h $(ENGINE_BENCH)
 ENGINE_TEST_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS) \

@@ -99,11 +99,15 @@ static void make_callable(lua_State *L)
 	lua_setmetatable(L, -2);
 }
 
+pdk_observe_fn *pdk_observer;
+
 void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
 		size_t n)
 {
 	enum vm_level level = pdk_host(L)->level;
 
+	if (pdk_observer != NULL)
+		pdk_observer(path, rows, n);
 	pdk_push_table(L, env_index, path);
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].level == VM_LAX && level != VM_LAX)

@@ -90,6 +90,9 @@ struct pdk_function {
  * tables where there are none.  Rows must be static. */
 void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
 		size_t n);
+/* Unless NULL, told of every call of pdk_register(): the documentation is made so. */
+typedef void pdk_observe_fn(const char *path, const struct pdk_function *rows, size_t n);
+extern pdk_observe_fn *pdk_observer;
 /* Pushes the table `path` below the table at env_index, made where absent. */
 void pdk_push_table(lua_State *L, int env_index, const char *path);
 

@@ -1,4 +1,4 @@
-"""What docs/ says is what the programs say.  Run as a program, it writes docs/configuration.md anew."""
+"""What docs/ says is what the programs say.  Run as a program, it writes docs/configuration.md and docs/pdk.md anew."""
 import re
 import subprocess
 
@@ -6,6 +6,7 @@ import pytest
 from node import BUILD, ROOT
 
 CONFIGURATION = ROOT / "docs/configuration.md"
+PDK = ROOT / "docs/pdk.md"
 HEAD = """# The node configuration
 
 `sluiced -c sluice.yaml`. Every key is optional. An environment variable `SLUICE_<KEY>` (the key in capitals) overrides
@@ -39,6 +40,14 @@ def test_every_key_of_the_configuration_is_documented_with_its_default():
     assert CONFIGURATION.read_text() == configuration(), "run tests/e2e/test_docs.py to write it anew"
 
 
+def pdk():
+    return subprocess.run([BUILD / "plugin/pdk-doc"], capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def test_every_function_of_the_pdk_is_documented_with_its_phases():
+    assert PDK.read_text() == pdk(), "run tests/e2e/test_docs.py to write it anew"
+
+
 def test_every_test_that_the_architecture_names_exists():
     sources = "\n".join(p.read_text() for p in [*ROOT.glob("tests/unit/*.c"), *ROOT.glob("tests/e2e/*.py")])
     named = re.findall(r"`((?:unit|e2e)/\w+): (\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
@@ -70,3 +79,4 @@ def test_every_option_of_a_program_is_in_its_man_page(page, program):
 
 if __name__ == "__main__":
     CONFIGURATION.write_text(configuration())
+    PDK.write_text(pdk())
