@@ -8,6 +8,10 @@
 #include "plugin/pdk_read.h"
 #include "plugin/value_lua.h"
 
+#define ENTITIES_KEY "pdk_entities"
+/* Tables kept in a VM; then they are made anew. */
+#define ENTITIES_MAX 256
+
 static int push_endpoint_ip(lua_State *L, const struct endpoint *e)
 {
 	pdk_push_str(L, e->ip);
@@ -52,9 +56,57 @@ static int push_json_or_nil(lua_State *L, struct str json)
 	return 1;
 }
 
+/* The value at the top under the key below it, in this VM's table of entities at `entities`, or
+ * in another when that is full; [1] counts them. */
+static void keep_entity(lua_State *L, int entities)
+{
+	lua_Integer n;
+
+	lua_rawgeti(L, entities, 1);
+	n = lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	if (n >= ENTITIES_MAX) {
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, LUA_REGISTRYINDEX, ENTITIES_KEY);
+		lua_replace(L, entities);
+		n = 0;
+	}
+	lua_pushinteger(L, n + 1);
+	lua_rawseti(L, entities, 1);
+	lua_pushvalue(L, -2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, entities);
+}
+
+/* The entity as one table for as long as its text is the same: by text, so that a change of the
+ * entity, or another of the same id, is another table. */
+static int push_entity(lua_State *L, struct str json)
+{
+	int entities;
+
+	value_check_stack(L);
+	if (luaL_findtable(L, LUA_REGISTRYINDEX, ENTITIES_KEY, 0) != NULL || json.n == 0) {
+		lua_pushnil(L);
+		return 1;
+	}
+	entities = lua_gettop(L);
+	lua_pushlstring(L, json.p, json.n);
+	lua_pushvalue(L, -1);
+	lua_rawget(L, entities);
+	if (lua_istable(L, -1))
+		return 1;
+	lua_pop(L, 1);
+	if (value_push_json_text(L, json))
+		keep_entity(L, entities);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 static int get_consumer(lua_State *L)
 {
-	return push_json_or_nil(L, pdk_exchange(L)->consumer.json);
+	return push_entity(L, pdk_exchange(L)->consumer.json);
 }
 
 static int get_credential(lua_State *L)
@@ -75,7 +127,7 @@ static int load_consumer(lua_State *L)
 	is_found = x->ops != NULL && x->ops->find_consumer != NULL &&
 		   x->ops->find_consumer(x, key, by_username, &ref);
 	vm_host_leave(L);
-	return push_json_or_nil(L, is_found ? ref.json : STR_NONE);
+	return push_entity(L, is_found ? ref.json : STR_NONE);
 }
 
 static struct str raw_field(lua_State *L, int table, const char *key)
@@ -204,12 +256,12 @@ static int is_trusted(lua_State *L)
 
 static int get_route(lua_State *L)
 {
-	return push_json_or_nil(L, pdk_exchange(L)->route.json);
+	return push_entity(L, pdk_exchange(L)->route.json);
 }
 
 static int get_service(lua_State *L)
 {
-	return push_json_or_nil(L, pdk_exchange(L)->service.json);
+	return push_entity(L, pdk_exchange(L)->service.json);
 }
 
 /* clang-format off */
@@ -218,7 +270,7 @@ static int get_service(lua_State *L)
 	X("get_port", get_port, PDK_IN_REQUEST, VM_STRICT, "port of the TCP peer") \
 	X("get_forwarded_ip", get_forwarded_ip, PDK_IN_REQUEST, VM_STRICT, "address of the client behind trusted proxies") \
 	X("get_forwarded_port", get_forwarded_port, PDK_IN_REQUEST, VM_STRICT, "port of the client behind trusted proxies") \
-	X("get_consumer", get_consumer, PDK_AUTH, VM_STRICT, "consumer that was authenticated, or nil") \
+	X("get_consumer", get_consumer, PDK_AUTH, VM_STRICT, "consumer that was authenticated, or nil; one table for every call, not to be changed") \
 	X("get_credential", get_credential, PDK_AUTH, VM_STRICT, "credential that was used, or nil") \
 	X("load_consumer", load_consumer, PDK_AUTH, VM_STRICT, "consumer by id, or by username") \
 	X("authenticate", authenticate, PDK_ACCESS, VM_STRICT, "sets consumer and credential of the request") \
@@ -228,8 +280,8 @@ static int get_service(lua_State *L)
 	X("is_trusted", is_trusted, PDK_ANY, VM_STRICT, "whether an address is in trusted_ips")
 
 #define ROUTER_FUNCTIONS(X) \
-	X("get_route", get_route, PDK_AUTH, VM_STRICT, "route of the request, or nil") \
-	X("get_service", get_service, PDK_AUTH, VM_STRICT, "service of the request, or nil")
+	X("get_route", get_route, PDK_AUTH, VM_STRICT, "route of the request, or nil; one table for every call, not to be changed") \
+	X("get_service", get_service, PDK_AUTH, VM_STRICT, "service of the request, or nil; the same holds")
 /* clang-format on */
 
 void pdk_open_client(lua_State *L, int env_index)

@@ -89,6 +89,25 @@ static void kong_ctx_shared_holds_plain_data_by_value(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", rows);
 }
 
+static void an_entity_is_one_table_until_it_changes(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.router.get_route() == kong.router.get_route()", "true"},
+			{"kong.router.get_route() == kong.router.get_service()", "false"},
+			{"kong.client.get_consumer()", "nil"},
+			{"(function() for i = 1, 1000 do "
+			 "kong.client.authenticate({username = 'u' .. i}) "
+			 "local c = kong.client.get_consumer() "
+			 "if c.username ~= 'u' .. i or c ~= kong.client.get_consumer() then return "
+			 "i end "
+			 "end return 'all' end)()",
+					"all"},
+			{"kong.router.get_route().name", "route"},
+	};
+
+	PDK_ROWS_CHECK(*state, "access", "", rows);
+}
+
 static void numbers_of_the_node_and_loggers_check_their_arguments(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -256,6 +275,7 @@ int main(void)
 			BENCH_TEST(conf_has_its_fields_sets_and_hidden_keys),
 			BENCH_TEST(kong_ctx_shared_holds_plain_data_by_value),
 			BENCH_TEST(client_router_node_and_the_rest_answer),
+			BENCH_TEST(an_entity_is_one_table_until_it_changes),
 			BENCH_TEST(numbers_of_the_node_and_loggers_check_their_arguments),
 			BENCH_TEST(a_strict_vm_lacks_what_the_strict_list_lacks),
 			BENCH_TEST(serialize_tells_the_request_and_what_plugins_added),
