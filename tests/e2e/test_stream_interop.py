@@ -349,7 +349,7 @@ def tls_control(start, certs, port):
     credentials = grpc.ssl_server_credentials(
         [((certs / "server.key").read_bytes(), (certs / "server.pem").read_bytes())],
         (certs / "ca.pem").read_bytes(), require_client_auth=True)
-    return start(ends.ControlPlane, f"localhost:{port}", credentials=credentials)
+    return start(ends.ControlPlane, f"127.0.0.1:{port}", credentials=credentials)
 
 
 @pytest.mark.parametrize("host, more", [("localhost", {}), ("127.0.0.1", {}), ("127.0.0.1", {"server_name": "control.example"})])
@@ -376,7 +376,7 @@ def test_our_client_and_a_server_that_do_not_trust_each_other_part(start, certs,
 def test_our_server_speaks_mutual_tls_and_names_the_node(start, certs):
     port = free_port()
     server = start(ends.Peer, "server", f"127.0.0.1:{port}", **tls_options(certs, "server"))
-    node = start(ends.Node, f"localhost:{port}", channel_credentials(certs, "node"))
+    node = start(ends.Node, f"127.0.0.1:{port}", channel_credentials(certs, "node"))
     node.hello()
     node.wait("welcome")
     assert server.wait("hello")["peer"].endswith(" CN=node")
@@ -388,7 +388,7 @@ def test_our_server_speaks_mutual_tls_and_names_the_node(start, certs):
 def test_our_server_refuses_nodes_without_a_good_certificate(start, certs, name):
     port = free_port()
     server = start(ends.Peer, "server", f"127.0.0.1:{port}", **tls_options(certs, "server"))
-    node = start(ends.Node, f"localhost:{port}", channel_credentials(certs, name))
+    node = start(ends.Node, f"127.0.0.1:{port}", channel_credentials(certs, name))
     node.hello()
     assert node.ended()[0] == grpc.StatusCode.UNAVAILABLE
     plain = start(ends.Node, f"127.0.0.1:{port}")
