@@ -4,6 +4,8 @@
 
 #include <lauxlib.h>
 
+#include "plugin/module_part.h"
+
 typedef void part_open_fn(lua_State *L, int env_index);
 
 static part_open_fn *const parts[] = {
@@ -19,6 +21,7 @@ static part_open_fn *const parts[] = {
 		ngx_process_open,
 		ngx_field_open, /* last: it gives `ngx` its metatable */
 		module_cjson_open,
+		module_open,
 };
 
 void ngx_open(lua_State *L, int env_index)

@@ -2,7 +2,10 @@
 # ngx.* and the modules plugins may require: plugin/libngx.a
 noinst_LIBRARIES += plugin/libngx.a
 plugin_libngx_a_SOURCES = \
+	plugin/module.c plugin/module_part.h \
 	plugin/module_cjson.c \
+	plugin/module_hash.c \
+	plugin/module_host.c \
 	plugin/ngx.c plugin/ngx_table.h \
 	plugin/ngx_const.c \
 	plugin/ngx_encode.c \
@@ -18,6 +21,59 @@ plugin_libngx_a_SOURCES = \
 	plugin/regex.c plugin/regex.h
 plugin_libngx_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(CRYPTO_CFLAGS)
 
+nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
+
+# Modules in Lua, as rows {name, text}; the name is the file's.
+MODULE_LUA = \
+	plugin/module_lua/_digest_class.lua \
+	plugin/module_lua/kong.constants.lua \
+	plugin/module_lua/kong.meta.lua \
+	plugin/module_lua/kong.tools.cjson.lua \
+	plugin/module_lua/kong.tools.ip.lua \
+	plugin/module_lua/kong.tools.json.lua \
+	plugin/module_lua/kong.tools.mime_type.lua \
+	plugin/module_lua/kong.tools.rand.lua \
+	plugin/module_lua/kong.tools.sha1.lua \
+	plugin/module_lua/kong.tools.sha256.lua \
+	plugin/module_lua/kong.tools.string.lua \
+	plugin/module_lua/kong.tools.table.lua \
+	plugin/module_lua/kong.tools.time.lua \
+	plugin/module_lua/kong.tools.timestamp.lua \
+	plugin/module_lua/kong.tools.uri.lua \
+	plugin/module_lua/kong.tools.uuid.lua \
+	plugin/module_lua/kong.tools.yield.lua \
+	plugin/module_lua/ngx.base64.lua \
+	plugin/module_lua/ngx.re.lua \
+	plugin/module_lua/ngx.req.lua \
+	plugin/module_lua/ngx.resp.lua \
+	plugin/module_lua/pl.stringx.lua \
+	plugin/module_lua/pl.tablex.lua \
+	plugin/module_lua/resty.cookie.lua \
+	plugin/module_lua/resty.hmac.lua \
+	plugin/module_lua/resty.ipmatcher.lua \
+	plugin/module_lua/resty.jit-uuid.lua \
+	plugin/module_lua/resty.lrucache.lua \
+	plugin/module_lua/resty.lrucache.pureffi.lua \
+	plugin/module_lua/resty.md5.lua \
+	plugin/module_lua/resty.random.lua \
+	plugin/module_lua/resty.sha1.lua \
+	plugin/module_lua/resty.sha224.lua \
+	plugin/module_lua/resty.sha256.lua \
+	plugin/module_lua/resty.sha384.lua \
+	plugin/module_lua/resty.sha512.lua \
+	plugin/module_lua/resty.string.lua \
+	plugin/module_lua/socket.url.lua \
+	plugin/module_lua/version.lua
+EXTRA_DIST += $(MODULE_LUA)
+BUILT_SOURCES += plugin/module_sources.h
+CLEANFILES += plugin/module_sources.h
+plugin/libngx_a-module.$(OBJEXT): plugin/module_sources.h
+plugin/module_sources.h: $(MODULE_LUA)
+	$(AM_V_GEN)$(MKDIR_P) plugin && for f in $(MODULE_LUA); do \
+		n=$${f##*/} && printf '{"%s",\n' "$${n%.lua}" && \
+		$(SED) -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' "$(srcdir)/$$f" && \
+		printf '},\n' || exit 1; done > $@.tmp && mv $@.tmp $@
+
 LIBNGX = plugin/libngx.a
 NGX_LIBS = $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
 
@@ -27,3 +83,11 @@ tests_unit_test_ngx_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_ngx_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_ngx_LDADD = $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(NGX_LIBS) \
 	$(VM_LIBS) $(UNIT_LIBS)
+
+MODULE_ROWS = tests/unit/module_rows.c tests/unit/module_rows.h
+MODULE_TEST_LDADD = $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(NGX_LIBS) $(VM_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_module_lua
+tests_unit_test_module_lua_SOURCES = tests/unit/test_module_lua.c $(MODULE_ROWS)
+tests_unit_test_module_lua_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_lua_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_lua_LDADD = $(MODULE_TEST_LDADD)

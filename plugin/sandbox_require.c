@@ -11,6 +11,7 @@
 #define OPENERS "sluice.openers" /* {name = function} */
 #define SEALED "sluice.sealed"   /* {view = table} */
 #define VIEWS "sluice.views"     /* {table = view} */
+#define FINDER "sluice.finder"   /* function(name), or nil */
 
 #define SEAL_DEPTH_MAX 16
 #define NAME_MAX_BYTES 128
@@ -53,6 +54,17 @@ void vm_provide_module(lua_State *L, const char *name, int (*open)(lua_State *))
 {
 	lua_pushcfunction(L, open);
 	sandbox_require_set_opener(L, name);
+}
+
+void vm_provide_finder(lua_State *L, int (*find)(lua_State *))
+{
+	lua_pushcfunction(L, find);
+	lua_setfield(L, LUA_REGISTRYINDEX, FINDER);
+}
+
+void vm_push_environment(lua_State *L)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, vm_of(L)->env_ref);
 }
 
 /* Upvalue: the table's name. */
@@ -170,6 +182,22 @@ void vm_seal(lua_State *L, const char *name)
 	seal(L, name, 0);
 }
 
+/* Pushes what the finder has for the name at index 1; false and nothing when it has none. */
+static bool find(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, FINDER);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		return false;
+	}
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
+	if (!lua_isnil(L, -1))
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
 int safe_require(lua_State *L)
 {
 	const char *name = luaL_checkstring(L, 1);
@@ -177,9 +205,10 @@ int safe_require(lua_State *L)
 	lua_settop(L, 1);
 	if (look_up(L, LOADED, 1))
 		return 1;
-	if (!look_up(L, OPENERS, 1))
+	if (look_up(L, OPENERS, 1))
+		lua_call(L, 0, 1);
+	else if (!find(L))
 		return luaL_error(L, "require '%s' not allowed within sandbox", name);
-	lua_call(L, 0, 1);
 	vm_seal(L, name);
 	remember(L, LOADED, 1, 2);
 	return 1;

@@ -57,6 +57,12 @@ const char *vm_plugin_name(const struct vm *vm);
  * stack); the value is sealed (vm_seal) and kept. */
 void vm_provide_module(struct lua_State *L, const char *name, int (*open)(struct lua_State *));
 
+/* require() of a name that nothing else provides: find(name) returns the value, then sealed and
+ * kept as above, or nothing.  One per VM. */
+void vm_provide_finder(struct lua_State *L, int (*find)(struct lua_State *));
+/* Pushes the sealed environment, for trusted Lua that runs in it; not before vm_new() is done. */
+void vm_push_environment(struct lua_State *L);
+
 /* Replaces the table at the top of the stack by a read-only view of it named `name`, and so
  * its tables, recursively: writing raises "Cannot modify <name>.<key>. Protected by the
  * sandbox.".  A table whose metatable has __newindex, or that is sealed, is left as it is;

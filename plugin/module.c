@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Embedded Lua modules: found by name at their first require(). */
+#include "plugin/module_part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FUNCTIONS "sluice.module_functions" /* registry: made at the first require() */
+#define BYTES_MAX (8U << 20)
+#define CHUNK_NAME_MAX 64
+
+static const struct source {
+	const char *name, *text;
+} sources[] = {
+#include "plugin/module_sources.h" /* {"kong.tools.string", "…"}, … */
+};
+
+static const luaL_Reg *const parts[] = {
+		module_hash_functions,
+		module_host_functions,
+};
+
+struct str module_check_bytes(lua_State *L, int arg)
+{
+	struct str s = ngx_check_text(L, arg, false);
+
+	if (s.n > BYTES_MAX)
+		luaL_argerror(L, arg, "too much data");
+	return s;
+}
+
+static const struct source *find_source(const char *name)
+{
+	for (size_t i = 0; i < PDK_COUNT(sources); i++)
+		if (strcmp(sources[i].name, name) == 0)
+			return &sources[i];
+	return NULL;
+}
+
+static int load_part(lua_State *L);
+
+static void push_functions(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, FUNCTIONS);
+	if (!lua_isnil(L, -1))
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	for (size_t i = 0; i < PDK_COUNT(parts); i++)
+		luaL_register(L, NULL, parts[i]);
+	lua_pushcfunction(L, load_part);
+	lua_setfield(L, -2, "part");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, FUNCTIONS);
+}
+
+/* Pushes what the source returns. */
+static void run(lua_State *L, const struct source *source)
+{
+	char chunk[CHUNK_NAME_MAX];
+
+	(void)snprintf(chunk, sizeof(chunk), "=%s", source->name);
+	if (luaL_loadbuffer(L, source->text, strlen(source->text), chunk) != 0)
+		(void)lua_error(L);
+	vm_push_environment(L);
+	(void)lua_setfenv(L, -2);
+	push_functions(L);
+	lua_call(L, 1, 1);
+}
+
+/* part(name): a piece that modules are made of. */
+static int load_part(lua_State *L)
+{
+	const struct source *source = find_source(luaL_checkstring(L, 1));
+
+	if (source == NULL)
+		return luaL_error(L, "there is no such part");
+	run(L, source);
+	return 1;
+}
+
+/* Names that begin with "_" are parts, not modules. */
+static int find_module(lua_State *L)
+{
+	const char *name = luaL_checkstring(L, 1);
+	const struct source *source = name[0] != '_' ? find_source(name) : NULL;
+
+	if (source == NULL)
+		return 0;
+	run(L, source);
+	return 1;
+}
+
+void module_open(lua_State *L, int env_index)
+{
+	(void)env_index;
+	vm_provide_finder(L, find_module);
+}

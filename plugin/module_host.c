@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What modules are given of clocks, addresses and UUIDs. */
+#include "plugin/module_part.h"
+
+#include <arpa/inet.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+
+static int host_time_ns(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)clock_real_ns());
+	return 1;
+}
+
+static int host_mono_ms(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)(clock_mono_ns() / 1000000));
+	return 1;
+}
+
+static int host_uuid(lua_State *L)
+{
+	char text[UUID_TEXT_BYTES];
+
+	uuid_make(text);
+	lua_pushstring(L, text);
+	return 1;
+}
+
+/* parse_ip(text): 4 or 16 bytes, or nil. */
+static int host_parse_ip(lua_State *L)
+{
+	struct str s = ngx_check_text(L, 1, false);
+	unsigned char raw[sizeof(struct in6_addr)];
+	size_t n = 0;
+
+	if (memchr(s.p, 0, s.n) != NULL)
+		n = 0;
+	else if (inet_pton(AF_INET, s.p, raw) == 1)
+		n = sizeof(struct in_addr);
+	else if (inet_pton(AF_INET6, s.p, raw) == 1)
+		n = sizeof(struct in6_addr);
+	if (n == 0)
+		lua_pushnil(L);
+	else
+		lua_pushlstring(L, (const char *)raw, n);
+	return 1;
+}
+
+const luaL_Reg module_host_functions[] = {
+		{"time_ns", host_time_ns},
+		{"mono_ms", host_mono_ms},
+		{"uuid", host_uuid},
+		{"parse_ip", host_parse_ip},
+		{NULL, NULL},
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Programs that require modules, run in the access phase of one request: each row is a program
+ * and the text that it returns, or a part of the error that it raises. */
+#pragma once
+
+#include <stddef.h>
+
+struct module_row {
+	const char *code, *want;
+};
+
+void module_rows_run(const struct module_row *rows, size_t n);
+int module_rows_start(void **state); /* cmocka group set-up */
+
+#define MODULE_RUN(...) \
+	do { \
+		static const struct module_row rows[] = {__VA_ARGS__}; \
+		(void)state; \
+		module_rows_run(rows, sizeof(rows) / sizeof(rows[0])); \
+	} while (0)
