@@ -92,7 +92,11 @@ tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
 
 if WITH_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
-	tests/fuzz/fuzz_address tests/fuzz/fuzz_route_match
+	tests/fuzz/fuzz_address tests/fuzz/fuzz_route_match tests/fuzz/fuzz_tls_context
+tests_fuzz_fuzz_tls_context_SOURCES = tests/fuzz/fuzz_tls_context.c
+tests_fuzz_fuzz_tls_context_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
+tests_fuzz_fuzz_tls_context_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_tls_context_LDADD = $(WORKER_TEST_LDADD) $(OPENSSL_LIBS)
 tests_fuzz_fuzz_route_match_SOURCES = tests/fuzz/fuzz_route_match.c
 tests_fuzz_fuzz_route_match_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_fuzz_fuzz_route_match_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer

@@ -237,7 +237,7 @@ static enum up_next open_new(struct req *q, struct upstream_target *target)
 	struct why why = WHY_NONE;
 	int r = upstream_tls_find_context(q->w->tls, target, &q->x.upstream.tls, &why);
 
-	if (r == -EINVAL) { /* the next try would have the same certificates */
+	if (r == -EINVAL) { /* no other try mends what a plugin brought */
 		log_failure(q, why.text, 0);
 		note_try(q, NULL);
 		note_failed_try(q, 502);
