@@ -19,6 +19,7 @@
 #include "master/reload.h"
 #include "master/status.h"
 #include "master/supervise.h"
+#include "shm/dict.h"
 #include "shm/programs.h"
 
 #define MASTER_MAGIC SL_MAGIC('M', 'S', 'T', 'R')
@@ -35,6 +36,8 @@ struct master {
 	struct node *node;
 	struct listeners *listeners;
 	struct snapshot_writer *writer;
+	struct dict *dict;
+	int dict_fd;
 	struct supervise *workers;
 	struct follow *follow;
 	struct history *history;
@@ -305,6 +308,11 @@ static int make_data_plane(struct master *m, struct why *why)
 		r = open_snapshot(m, why);
 	if (r < 0)
 		return r;
+	r = dict_create(&m->dict, &m->dict_fd, m->conf->plugin_dict_size,
+			m->conf->plugin_dict_quota, why);
+	if (r < 0)
+		return r;
+	workers.dict_fd = m->dict_fd;
 	workers.listeners = m->listeners;
 	workers.program = m->worker_program;
 	follow.writer = m->writer;
@@ -329,6 +337,7 @@ static int make_status(struct master *m, struct why *why)
 			.writer = m->writer,
 			.history = m->history,
 			.counts = m->counts,
+			.dict = m->dict,
 			.control = m->control != NULL ? control_child_process(m->control) : NULL,
 			.reload = reload,
 			.arg = m};
@@ -364,6 +373,7 @@ int master_new(struct master **ret, const struct conf *conf, const char *conf_fi
 	m->magic = MASTER_MAGIC;
 	m->conf = conf;
 	m->conf_file = conf_file;
+	m->dict_fd = -1;
 	r = make_parts(m, why);
 	if (r < 0)
 		return r;
@@ -399,6 +409,8 @@ void master_free(struct master *m)
 	status_free(m->status);
 	control_child_free(m->control);
 	supervise_free(m->workers);
+	dict_free(m->dict);
+	sl_close_fd(&m->dict_fd);
 	follow_free(m->follow);
 	snapshot_writer_free(m->writer);
 	listeners_free(m->listeners);

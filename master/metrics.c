@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "master/child.h"
 #include "master/status_docs.h"
+#include "shm/dict.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -143,12 +144,27 @@ static void put_plugin_rows(const struct status_sources *s, struct buf *out, con
 	}
 }
 
+static void put_dict(const struct dict *d, struct buf *out)
+{
+	struct dict_stats t;
+
+	dict_get_stats(d, &t);
+#define X(field, kind, help) \
+	put(out, \
+			strcmp(#kind, "counter") == 0 ? "sluice_dict_" #field "_total" \
+						      : "sluice_dict_" #field, \
+			#kind, help, t.field);
+	DICT_STATS(X)
+#undef X
+}
+
 void status_metrics(const struct status_sources *s, struct buf *out)
 {
 	put_kong(s, out);
 	if (s->workers == NULL)
 		return;
 	put_node(s, out);
+	put_dict(s->dict, out);
 #define X(field, type, help) \
 	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)

@@ -30,6 +30,7 @@ struct status_sources {
 	const struct snapshot_writer *writer; /* NULL: role control_plane */
 	const struct history *history;
 	const struct counts *counts;
+	const struct dict *dict;     /* NULL: role control_plane */
 	const struct child *control; /* sluice-control; NULL: role data_plane */
 	bool is_stopping;
 	/* POST /reload: notes for the operator, one per line; malloc'd, NULL with why. */

@@ -7,6 +7,7 @@
 #include "base/hex.h"
 #include "master/child.h"
 #include "plugin/phase.h"
+#include "shm/dict.h"
 #include "shm/record.pb-c.h"
 
 static const struct snap_view *view_of(const struct status_sources *s)
@@ -136,6 +137,20 @@ static json_t *snapshot_json(const struct status_sources *s)
 			(json_int_t)map, "entities", counts);
 }
 
+static json_t *dict_json(const struct status_sources *s)
+{
+	struct dict_stats t;
+	json_t *doc = json_object();
+
+	if (s->dict == NULL)
+		return doc;
+	dict_get_stats(s->dict, &t);
+#define X(field, kind, help) json_object_set_new(doc, #field, json_integer((json_int_t)t.field));
+	DICT_STATS(X)
+#undef X
+	return doc;
+}
+
 static json_t *sluice_json(const struct status_sources *s)
 {
 	const struct snap_view *v = view_of(s);
@@ -152,6 +167,7 @@ static json_t *sluice_json(const struct status_sources *s)
 	json_object_set_new(doc, "control_stream", link_json(s));
 	json_object_set_new(doc, "control", control_json(s));
 	json_object_set_new(doc, "snapshot", snapshot_json(s));
+	json_object_set_new(doc, "dict", dict_json(s));
 	json_object_set_new(doc, "steering",
 			json_pack("{s:s, s:b, s:s}", "mode", "kernel", "bpf", 0, "reason",
 					"this version leaves the choice of a worker to "

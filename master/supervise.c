@@ -241,6 +241,7 @@ static int start_worker(void *arg, pid_t *ret, struct why *why)
 	fds[n++] = (struct spawn_fd){v->board_fd, IPC_FD_BOARD};
 	fds[n++] = (struct spawn_fd){v->stat_fd, IPC_FD_STAT};
 	fds[n++] = (struct spawn_fd){s->wake, IPC_FD_WAKE};
+	fds[n++] = (struct spawn_fd){v->conf.dict_fd, IPC_FD_DICT};
 	for (unsigned i = 0; i < n_listeners; i++)
 		fds[n++] = (struct spawn_fd){listeners_fd(v->conf.listeners, s->number, i),
 				IPC_FD_LISTENERS + (int)i};

@@ -54,6 +54,7 @@ struct supervise_conf {
 	const struct conf *conf;
 	const struct listeners *listeners; /* must outlive the workers */
 	uint32_t n_workers;
+	int dict_fd;   /* shm/dict; borrowed */
 	char *program; /* path of sluice-worker; borrowed */
 };
 

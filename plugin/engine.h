@@ -17,6 +17,7 @@
 #include "plugin/phase.h"
 #include "plugin/vm.h"
 
+struct dict;
 struct engine;
 struct plan;
 struct snap_view;   /* shm/snapshot.h */
@@ -30,7 +31,8 @@ struct engine_conf {
 	const char *node_id, *hostname, *version;
 	uint32_t worker_index, workers_total;
 	const struct stat_worker *stat; /* shm/stat.h: of this worker; NULL = nobody counts */
-	struct str trusted_ips;         /* comma-separated CIDRs, for kong.ip.is_trusted */
+	struct dict *dict;      /* shm/dict of the node; NULL: sluice.dict and the like say so */
+	struct str trusted_ips; /* comma-separated CIDRs, for kong.ip.is_trusted */
 };
 
 int engine_new(struct engine **ret, const struct engine_conf *conf, struct why *why);

@@ -37,6 +37,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_service_request.c \
 	plugin/pdk_service_response.c \
 	plugin/pdk_service_tls.c \
+	plugin/pdk_sluice.c \
 	plugin/pdk_table.c \
 	plugin/plan.c plugin/plan.h
 plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
@@ -96,6 +97,11 @@ tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
 tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_sluice
+tests_unit_test_pdk_sluice_SOURCES = tests/unit/test_pdk_sluice.c $(PDK_ROWS)
+tests_unit_test_pdk_sluice_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_sluice_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_sluice_LDADD = $(ENGINE_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test_value
 tests_unit_test_value_SOURCES = tests/unit/test_value.c

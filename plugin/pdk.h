@@ -120,6 +120,7 @@ struct pdk_host {
 	struct pdk_slot *slot;      /* this plugin in this request; NULL outside one */
 	struct pdk_pending pending; /* of the run that parks right now */
 	bool is_parking;
+	uint32_t dict_space;               /* 1 + this plugin's space in shm/dict; 0 = not asked */
 	uint32_t log_lines_max, log_lines; /* 0 = no limit; printed in this run */
 };
 

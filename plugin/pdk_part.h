@@ -20,6 +20,7 @@
 	X(service_request) \
 	X(service_response) \
 	X(service_tls) \
+	X(sluice) \
 	X(table)
 /* clang-format on */
 

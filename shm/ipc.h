@@ -82,7 +82,8 @@ int ipc_pair(int ret[2]);
 	X(BOARD, 5, "memfd: shm/board") \
 	X(STAT, 6, "memfd: shm/stat") \
 	X(WAKE, 7, "eventfd: a generation was committed") \
-	X(LISTENERS, 8, "first listener; as many as conf proxy_listen has addresses")
+	X(DICT, 8, "memfd: shm/dict") \
+	X(LISTENERS, 9, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {
 #define X(id, fd, what) IPC_FD_##id = (fd),

@@ -52,6 +52,7 @@ static const struct {
 		{IPC_FD_BOARD, "the board", is_memory},
 		{IPC_FD_STAT, "the counters", is_memory},
 		{IPC_FD_WAKE, "the wake-up eventfd", is_eventfd},
+		{IPC_FD_DICT, "the plugin memory", is_memory},
 };
 
 int ipc_check_inherited(unsigned n_listeners, struct why *why)

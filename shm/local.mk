@@ -29,6 +29,8 @@ shm_libshm_a_SOURCES = \
 	shm/conf_file.c shm/conf_file.h \
 	shm/conf_row.c shm/conf_row.h \
 	shm/conf_rule.c shm/conf_rule.h \
+	shm/dict.c shm/dict.h shm/dict_layout.h \
+	shm/dict_entry.c shm/dict_stripe.c \
 	shm/ipc.c shm/ipc.h \
 	shm/ipc_inherit.c \
 	shm/programs.c shm/programs.h \
@@ -71,6 +73,11 @@ tests_unit_test_ipc_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_board_SOURCES = tests/unit/test_board.c
 tests_unit_test_board_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_dict
+tests_unit_test_dict_SOURCES = tests/unit/test_dict.c
+tests_unit_test_dict_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_dict_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 SNAP_TEST_LIBS = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/snap_fixture.h

@@ -166,6 +166,8 @@ static int open_inherited(struct worker *w, struct why *why)
 		r = board_map(&w->board, IPC_FD_BOARD, why);
 	if (r == 0)
 		r = stat_map(&w->stats, IPC_FD_STAT, why);
+	if (r == 0)
+		r = dict_map(&w->dict, IPC_FD_DICT, why);
 	if (r != 0)
 		return r;
 	if (w->slot >= w->board->n_slots || w->slot >= w->stats->n_slots) {
@@ -217,6 +219,7 @@ static int open_engine(struct worker *w, struct why *why)
 			.worker_index = w->slot,
 			.workers_total = w->board->n_slots,
 			.stat = w->stat,
+			.dict = w->dict,
 			.trusted_ips = str_of(w->conf->trusted_ips),
 	};
 
@@ -338,6 +341,7 @@ static void worker_close(struct worker *w)
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);
+	dict_free(w->dict);
 	real_ip_free(w->real_ip);
 	dns_free(w->dns);
 	snap_view_unref(w->view);

@@ -13,6 +13,7 @@
 #include "plugin/engine.h"
 #include "shm/board.h"
 #include "shm/conf.h"
+#include "shm/dict.h"
 #include "shm/snapshot.h"
 #include "shm/stat.h"
 #include "worker/dns.h"
@@ -43,6 +44,7 @@ struct worker {
 	struct board_slot *me;
 	struct stat_area *stats;
 	struct stat_worker *stat;
+	struct dict *dict;
 	struct snapshot *snapshot;
 	struct snap_view *view; /* NULL: no generation yet */
 	struct engine *engine;  /* NULL: no plugins in this process */

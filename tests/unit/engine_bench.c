@@ -54,12 +54,16 @@ int bench_set_up(void **state)
 					 &b->writer, b->dir, (unsigned)-1, 64U << 20, &why),
 			0);
 	b->next_version = 1;
+	assert_int_equal(dict_create(&b->dict, &b->dict_fd, DICT_BYTES_MIN, DICT_BYTES_MIN / 4,
+					 &why),
+			0);
 	b->conf = (struct engine_conf){.level = VM_LAX,
 			.limits = {.cpu_ms = 20, .memory_mb = 32, .log_lines = 100},
 			.node_id = "22222222-2222-4222-8222-222222222222",
 			.hostname = "node.example",
 			.version = "0.0.0",
 			.workers_total = 1,
+			.dict = b->dict,
 			.trusted_ips = STR("10.0.0.0/8, ::1")};
 	assert_int_equal(engine_new(&b->engine, &b->conf, &why), 0);
 	*state = b;
@@ -72,6 +76,8 @@ int bench_tear_down(void **state)
 
 	bench_end(b);
 	engine_free(b->engine);
+	dict_free(b->dict);
+	close(b->dict_fd);
 	snapshot_writer_free(b->writer);
 	remove_below(b->root);
 	free(b);

@@ -15,6 +15,7 @@
 #include "plugin/chain.h"
 #include "plugin/engine.h"
 #include "plugin/exchange.h"
+#include "shm/dict.h"
 #include "shm/snapshot_write.h"
 
 struct bench {
@@ -31,6 +32,8 @@ struct bench {
 	uint64_t generation, next_version;
 	struct engine *engine;
 	struct engine_conf conf;
+	struct dict *dict;
+	int dict_fd;
 	struct arena *arena;
 	struct exchange x;
 	struct chain *chain;

@@ -24,6 +24,7 @@
 #include "base/hex.h"
 #include "shm/board.h"
 #include "shm/conf.h"
+#include "shm/dict.h"
 #include "shm/ipc.h"
 #include "shm/programs.h"
 #include "shm/record.pb-c.h"
@@ -134,17 +135,17 @@ static int listen_on(const struct conf *conf)
 	return fd;
 }
 
-_Noreturn static void exec_worker(const int fds[6])
+_Noreturn static void exec_worker(const int fds[7])
 {
 	struct why why = WHY_NONE;
 	char *program;
-	int high[6];
+	int high[7];
 
 	if (program_find("sluice-worker", &program, &why) != 0)
 		die("sluice-worker", &why);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		high[i] = fcntl(fds[i], F_DUPFD, 64);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 7; i++)
 		dup2(high[i], IPC_FD_CHANNEL + i);
 	closefrom(IPC_FD_LISTENERS + 1);
 	execl(program, "sluice-worker", "--slot", "0", (char *)NULL);
@@ -184,7 +185,8 @@ int main(int argc, char **argv)
 	struct conf *conf;
 	struct board *board;
 	struct stat_area *stats;
-	int pair[2], fds[6];
+	struct dict *dict;
+	int pair[2], fds[7];
 	pid_t pid;
 
 	if (argc < 3)
@@ -202,10 +204,12 @@ int main(int argc, char **argv)
 	fds[0] = pair[1];
 	fds[1] = conf_to_fd(conf, &why);
 	if (board_create(&board, &fds[2], 1, &why) != 0 ||
-			stat_create(&stats, &fds[3], 1, &why) != 0)
+			stat_create(&stats, &fds[3], 1, &why) != 0 ||
+			dict_create(&dict, &fds[5], conf->plugin_dict_size, conf->plugin_dict_quota,
+					&why) != 0)
 		die("shared memory", &why);
 	fds[4] = eventfd(0, EFD_NONBLOCK);
-	fds[5] = listen_on(conf);
+	fds[6] = listen_on(conf);
 	pid = fork();
 	if (pid == 0)
 		exec_worker(fds);
