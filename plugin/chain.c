@@ -141,9 +141,14 @@ static int condition_decide(struct chain *c, const struct engine_instance *i)
 
 	if (!i->is_condition_bad)
 		r = condition_eval(i->condition, c->x, &why);
+	if (r >= 0 && !log_wants(LOG_DEBUG))
+		return r;
 	if (r >= 0) {
-		log_debug(r != 0 ? "plugin condition matched" : "plugin condition not matched",
-				"plugin=%s instance=%s", i->version->name, i->id);
+		snprintf(text, sizeof(text),
+				"plugin condition %smatched for plugin '%s' (ID: %s)%s",
+				r == 0 ? "not " : "", i->version->name, i->id,
+				r == 0 ? ": skipped" : "");
+		log_debug(text, "request_id=%s", c->x->request.id);
 		return r;
 	}
 	snprintf(text, sizeof(text),

@@ -255,7 +255,7 @@ static int run_method(struct cel_eval *e, const struct node *node, struct cel_va
 		return set_bool(ret, str_starts(subject.text, arg.text));
 	if (node->op == NODE_ENDS_WITH)
 		return set_bool(ret, str_ends(subject.text, arg.text));
-	r = cel_step(e, (subject.text.n + arg.text.n) / 64);
+	r = cel_step(e, (subject.text.n + arg.text.n) / 8);
 	return r < 0 ? r : set_bool(ret, arg.text.n == 0 || str_find(subject.text, arg.text) >= 0);
 }
 

@@ -174,35 +174,6 @@ static void protocols_of_an_instance_are_respected(void **state)
 	assert_string_equal(bench_shared(b, "trace"), "nil");
 }
 
-static void a_condition_decides_over_access_and_what_follows(void **state)
-{
-	struct bench *b = *state;
-
-	bench_plugin(b, "p", 1,
-			METHOD("rewrite", MARK("rw")) ACCESS(MARK("a")) METHOD("log", MARK("l")));
-	bench_instance(b, "p", "i1",
-			(struct bench_scope){.condition = "!http.path.contains(\"skip\")"});
-	bench_commit(b);
-	bench_run(b, "/anything");
-	chain_log(b->chain);
-	assert_string_equal(bench_shared(b, "trace"), "rw a l ");
-	bench_run(b, "/anything/skip");
-	chain_log(b->chain);
-	assert_string_equal(bench_shared(b, "trace"), "rw ");
-}
-
-static void a_condition_that_cannot_be_evaluated_answers_500(void **state)
-{
-	struct bench *b = *state;
-
-	bench_plugin(b, "p", 1, ACCESS(MARK("a")));
-	bench_instance(b, "p", "i1",
-			(struct bench_scope){.condition = "kong.ctx.shared.foo == \"x\""});
-	bench_commit(b);
-	assert_int_equal(bench_run(b, "/"), CHAIN_ANSWER);
-	assert_int_equal(b->x.answer.status, 500);
-}
-
 static void a_body_that_is_not_in_is_waited_for(void **state)
 {
 	struct bench *b = *state;
@@ -459,8 +430,6 @@ int main(void)
 			BENCH_TEST(the_narrowest_scope_wins),
 			BENCH_TEST(a_plugin_scoped_elsewhere_does_not_run),
 			BENCH_TEST(protocols_of_an_instance_are_respected),
-			BENCH_TEST(a_condition_decides_over_access_and_what_follows),
-			BENCH_TEST(a_condition_that_cannot_be_evaluated_answers_500),
 			BENCH_TEST(a_body_that_is_not_in_is_waited_for),
 			BENCH_TEST(a_request_that_ends_while_it_waits_leaves_nothing_behind),
 			BENCH_TEST(a_loop_is_stopped_and_the_next_request_runs),
