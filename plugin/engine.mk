@@ -2,6 +2,7 @@
 # What kong.* and ngx.* share: plugin/libpdk.a.  PDK, chain, engine: plugin/libengine.a
 noinst_LIBRARIES += plugin/libpdk.a plugin/libengine.a
 plugin_libpdk_a_SOURCES = \
+	plugin/inflate.c plugin/inflate.h \
 	plugin/pdk.c plugin/pdk.h \
 	plugin/pdk_args.c plugin/pdk_args.h \
 	plugin/pdk_body.c plugin/pdk_body.h \
@@ -14,7 +15,7 @@ plugin_libpdk_a_SOURCES = \
 	plugin/pdk_read.c plugin/pdk_read.h \
 	plugin/pdk_request_table.c \
 	plugin/value_lua.c plugin/value_lua.h
-plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
+plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 
 plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
@@ -44,6 +45,11 @@ plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOB
 
 LIBPDK = plugin/libpdk.a
 LIBENGINE = plugin/libengine.a
+
+check_PROGRAMS += tests/unit/test_inflate
+tests_unit_test_inflate_SOURCES = tests/unit/test_inflate.c
+tests_unit_test_inflate_CFLAGS = $(UNIT_CFLAGS) $(ZLIB_CFLAGS)
+tests_unit_test_inflate_LDADD = plugin/libpdk.a $(LIBBASE) $(ZLIB_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_exchange
 tests_unit_test_exchange_SOURCES = tests/unit/test_exchange.c

@@ -75,7 +75,7 @@ plugin/module_sources.h: $(MODULE_LUA)
 		printf '},\n' || exit 1; done > $@.tmp && mv $@.tmp $@
 
 LIBNGX = plugin/libngx.a
-NGX_LIBS = $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS)
+NGX_LIBS = $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test_ngx
 tests_unit_test_ngx_SOURCES = tests/unit/test_ngx.c

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kong.service.response */
+#include <errno.h>
+
+#include "plugin/inflate.h"
 #include "plugin/pdk_body.h"
 #include "plugin/pdk_headers.h"
 #include "plugin/pdk_part.h"
@@ -7,6 +10,8 @@
 
 #define COUNT_DEFAULT 100
 #define COUNT_MAX 1000
+/* A body grows to that when it is decompressed. */
+#define INFLATED_MAX_BYTES (4U << 20)
 
 static struct exchange_response *response_of(lua_State *L)
 {
@@ -54,6 +59,32 @@ static int get_raw_body(lua_State *L)
 	return 1;
 }
 
+static bool is_killed(void *L)
+{
+	return vm_is_killed(L);
+}
+
+/* The body in *body without its Content-Encoding; NULL, or what is wrong. */
+static const char *decompress(lua_State *L, struct str *body)
+{
+	struct exchange *x = pdk_exchange(L);
+	struct str coding = headers_get(&x->response.service_headers, STR("Content-Encoding"));
+	int r;
+
+	if (coding.n == 0 || body->n == 0 || str_ieq(coding, STR("identity")))
+		return NULL;
+	if (!str_ieq(coding, STR("gzip")) && !str_ieq(coding, STR("x-gzip")) &&
+			!str_ieq(coding, STR("deflate")))
+		return "the body's Content-Encoding is not gzip or deflate";
+	vm_host_enter(L);
+	r = inflate_body(x->arena, *body, INFLATED_MAX_BYTES, is_killed, L, body);
+	vm_host_leave(L);
+	pdk_check_room(L, r == -ENOMEM ? r : 0);
+	if (r == -EFBIG)
+		return "the body is too large when it is decompressed";
+	return r != 0 ? "the body cannot be decompressed" : NULL;
+}
+
 static int get_body(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
@@ -62,9 +93,13 @@ static int get_body(lua_State *L)
 								  HEADER_CONTENT_TYPE)
 						: pdk_check_str(L, 1, "mimetype must be a string");
 	long max_args = pdk_opt_count(L, 2, "max_args", COUNT_DEFAULT, 1, COUNT_MAX);
+	const char *problem;
 
 	if (mime.n == 0)
 		return pdk_fail(L, "missing content type");
+	problem = lua_toboolean(L, 3) ? decompress(L, &body) : NULL;
+	if (problem != NULL)
+		return pdk_fail(L, "%s", problem);
 	value_check_stack(L);
 	return pdk_push_body(L, x->arena, body, mime, max_args);
 }
@@ -88,7 +123,7 @@ static int set_body(lua_State *L)
 	X("get_header", get_header, PDK_UHBL, VM_STRICT, "first value of a header the service sent, or nil") \
 	X("get_headers", get_headers, PDK_UHBL, VM_STRICT, "headers the service sent as a table") \
 	X("get_raw_body", get_raw_body, PDK_UHBL, VM_STRICT, "body the service sent, when it is held whole") \
-	X("get_body", get_body, PDK_UHBL, VM_STRICT, "the same decoded: form, JSON, multipart") \
+	X("get_body", get_body, PDK_UHBL, VM_STRICT, "the same decoded: form, JSON, multipart; the third argument true: decompressed before") \
 	X("set_body", set_body, PDK_RESPONSE, VM_LAX, "replaces the body the service sent")
 /* clang-format on */
 

@@ -358,6 +358,32 @@ static void authentication_is_told_to_the_service(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", rows);
 }
 
+static void prepare_gzip(struct bench *b)
+{
+	prepare(b);
+	headers_add(&b->x.response.service_headers, STR("Content-Encoding"), STR("gzip"));
+}
+
+static void the_service_body_is_decompressed_when_asked(void **state)
+{
+	static const struct pdk_row rows[] = {
+			/* {"a":1} */
+			{"kong.service.response.set_body('"
+			 "\\x1f\\x8b\\x08\\x00\\x00\\x00\\x00\\x00\\x02\\x03\\xab\\x56\\x4a\\x54\\x"
+			 "b2\\x32\\xac\\x05\\x00\\xaf\\xac\\x1b\\x56\\x07\\x00\\x00\\x00')",
+					""},
+			{"kong.service.response.get_body(nil, nil, true).a", "1"},
+			{"kong.service.response.get_body()",
+					"nil, invalid json body, application/json"},
+			{"kong.service.response.set_body('{}')", ""},
+			{"kong.service.response.get_body(nil, nil, true)",
+					"nil, the body cannot be decompressed"},
+	};
+
+	pdk_rows_prepare = prepare_gzip;
+	PDK_ROWS_CHECK(*state, "response", "", rows);
+}
+
 static void the_service_body_is_replaced_in_response(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -402,6 +428,7 @@ int main(void)
 			BENCH_TEST(tls_to_the_service_is_chosen),
 			BENCH_TEST(an_exit_from_a_grpc_call_travels_in_headers),
 			BENCH_TEST(authentication_is_told_to_the_service),
+			BENCH_TEST(the_service_body_is_decompressed_when_asked),
 			BENCH_TEST(the_service_body_is_replaced_in_response),
 			BENCH_TEST(an_exit_with_a_table_is_json_and_an_error_is_negotiated),
 	};
