@@ -65,11 +65,12 @@ void dict_slot_clear(struct dict *d, struct dict_slot *slot, enum dict_class cla
 
 	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == 0)
 		return;
-	atomic_store_explicit(&slot->tag, 0, memory_order_release);
 	take_off(&d->area->entries, 1);
 	take_off(&d->area->used_bytes, dict_slot_bytes[class]);
 	if (space < DICT_SPACES_MAX)
 		take_off(&d->area->spaces[space].used_bytes, dict_slot_bytes[class]);
+	/* last: a death before it counts the slot off twice, one behind it would never */
+	atomic_store_explicit(&slot->tag, 0, memory_order_release);
 }
 
 void dict_write_begin(struct dict_stripe *s, uint32_t index)
