@@ -11,7 +11,7 @@
 
 #include "base/arena.h"
 #include "control/entity.h"
-#include "control/yaml_json.h"
+#include "shm/yaml_json.h"
 
 struct declarative_entity {
 	enum entity_type type;

@@ -56,8 +56,7 @@ control_libcontrol_a_SOURCES = \
 	control/verdicts.c control/verdicts.h \
 	control/write.c control/write.h \
 	control/write_index.c control/write_index.h \
-	control/write_input.c control/write_input.h \
-	control/yaml_json.c control/yaml_json.h
+	control/write_input.c control/write_input.h
 CONTROL_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JANSSON_CFLAGS) $(LMDB_CFLAGS) \
 	$(OPENSSL_CFLAGS) $(PROTOBUF_C_CFLAGS) $(YAML_CFLAGS)
 control_libcontrol_a_CPPFLAGS = $(CONTROL_CPPFLAGS)

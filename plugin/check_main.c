@@ -16,6 +16,7 @@
 #include "plugin/check_part.h"
 #include "plugin/jail.h"
 #include "plugin/schema_part.h"
+#include "plugin/trial.h"
 
 #define QUESTION_BYTES_MAX (64U << 20)
 #define CPU_SECONDS_MAX 30
@@ -75,9 +76,8 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-static int answer(const struct check *c)
+static int answer(const json_t *reply)
 {
-	sl_auto_json *reply = check_reply(c);
 	sl_auto_mem char *text = json_dumps(reply, JSON_COMPACT | JSON_SORT_KEYS);
 
 	if (text == NULL)
@@ -85,18 +85,37 @@ static int answer(const struct check *c)
 	return write_all(STDOUT_FILENO, text, strlen(text));
 }
 
+/* The reply of a trial; NULL with why: it could not be made. */
+static json_t *try_plugin(struct check *c, const json_t *trial, struct why *why)
+{
+	json_t *reply = NULL;
+
+	if (trial_run(c, trial, &reply, why) == 0)
+		return reply;
+	check_add_why(c, &c->handler, why);
+	return check_reply(c);
+}
+
 static int run_question(const json_t *request, struct why *why)
 {
+	const json_t *trial = json_object_get(request, "trial");
+	sl_auto_json *reply = NULL;
 	struct check c;
 	int r = 0;
 
 	check_init(&c);
-	if (check_read_request(&c, request)) {
+	if (!check_read_request(&c, request)) {
+		reply = check_reply(&c);
+	} else if (trial != NULL) {
+		reply = try_plugin(&c, trial, why);
+	} else {
 		r = check_enter_jail(&c, why);
-		if (r == 0)
+		if (r == 0) {
 			check_run_all(&c);
+			reply = check_reply(&c);
+		}
 	}
-	if (r == 0 && answer(&c) < 0)
+	if (r == 0 && answer(reply) < 0)
 		r = why_errno(why, EIO, "cannot write the verdict");
 	check_done(&c);
 	return r;

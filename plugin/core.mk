@@ -85,11 +85,13 @@ pkglibexec_PROGRAMS += plugin/sluice-check
 plugin_sluice_check_SOURCES = \
 	plugin/check_config.c plugin/check_convert.c plugin/check_handler.c plugin/check_lint.c \
 	plugin/check_main.c plugin/check_part.h plugin/check_report.c plugin/check_request.c \
-	plugin/check_schema.c plugin/check_typedefs.c
-plugin_sluice_check_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)
+	plugin/check_schema.c plugin/check_typedefs.c \
+	plugin/trial.c plugin/trial.h plugin/trial_message.c plugin/trial_snapshot.c
+plugin_sluice_check_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
 plugin_sluice_check_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 plugin_sluice_check_LDADD = $(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBJAIL) $(LIBPLUGIN) \
-	$(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) $(SECCOMP_LIBS) $(LIBPLUGIN_LIBS) $(SHM_LIBS)
+	$(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) $(SECCOMP_LIBS) $(LIBPLUGIN_LIBS) \
+	$(SHM_LIBS) $(SNAPWRITE_LIBS)
 
 check_PROGRAMS += tests/unit/test_check
 tests_unit_test_check_SOURCES = tests/unit/test_check.c

@@ -39,7 +39,8 @@ shm_libshm_a_SOURCES = \
 	shm/snap_layout.h \
 	shm/snap_view.h \
 	shm/snapshot.c shm/snapshot.h \
-	shm/stat.c shm/stat.h
+	shm/stat.c shm/stat.h \
+	shm/yaml_json.c shm/yaml_json.h
 shm_libshm_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
 	-DSBINDIR='"$(sbindir)"' -DBINDIR='"$(bindir)"'
 shm_libshm_a_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) $(PROTOBUF_C_CFLAGS) $(YAML_CFLAGS)

@@ -2,16 +2,23 @@
 # sluicectl.  Everything but main() is a library, so that tests can link it.
 noinst_LIBRARIES += tools/libctl.a
 tools_libctl_a_SOURCES = \
+	tools/file_text.c tools/file_text.h \
 	tools/node_link.c tools/node_link.h \
 	tools/render.c tools/render.h \
 	tools/text_table.c tools/text_table.h \
+	tools/trial_ask.c tools/trial_ask.h \
+	tools/trial_case.c tools/trial_case.h \
+	tools/trial_expect.c tools/trial_expect.h \
+	tools/trial_show.c tools/trial_show.h \
 	tools/verb_lint.c \
+	tools/verb_new.c \
 	tools/verb_node.c \
+	tools/verb_test.c \
 	tools/verbs.c tools/verbs.h
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 LIBCTL = tools/libctl.a
-CTL_LDADD = $(LIBCTL) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(JANSSON_LIBS)
+CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS)
 
 bin_PROGRAMS += tools/sluicectl
 tools_sluicectl_SOURCES = tools/sluicectl.c

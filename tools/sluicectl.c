@@ -67,8 +67,8 @@ static void refuse_verb(const char *word)
 }
 
 struct options {
-	const char *config, *prefix;
-	bool is_json, is_help;
+	const char *config, *prefix, *case_name;
+	bool is_json, is_help, is_watch;
 	int exit_code; /* ≥ 0: done already */
 };
 
@@ -78,6 +78,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
 			{"prefix", required_argument, NULL, 'p'}, {"json", no_argument, NULL, 'j'},
 			{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'},
+			{"case", required_argument, NULL, 'C'}, {"watch", no_argument, NULL, 'W'},
 			{NULL, 0, NULL, 0}};
 	int opt;
 
@@ -89,6 +90,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->prefix = optarg;
 		} else if (opt == 'j') {
 			o->is_json = true;
+		} else if (opt == 'C') {
+			o->case_name = optarg;
+		} else if (opt == 'W') {
+			o->is_watch = true;
 		} else if (opt == 'h') {
 			o->is_help = true;
 		} else if (opt == 'v') {
@@ -117,7 +122,11 @@ static int run_verb(const struct ctl_verb *v, const struct options *o, char **ar
 	sl_auto(conf) conf = NULL;
 	struct why why = WHY_NONE;
 	char text[1200];
-	struct ctl ctl = {.is_json = o->is_json, .n_args = n, .args = args};
+	struct ctl ctl = {.is_json = o->is_json,
+			.case_name = o->case_name,
+			.is_watch = o->is_watch,
+			.n_args = n,
+			.args = args};
 
 	if (n < v->args_min || (v->args_max >= 0 && n > v->args_max)) {
 		fprintf(stderr, "usage: sluicectl %s%s%s\n", v->name,

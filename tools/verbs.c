@@ -28,6 +28,22 @@ const struct ctl_verb ctl_verbs[] = {
 				"are "
 				"printed as file:line: message; exit code 1 when there are any.\n",
 				1, -1, verb_plugin_lint},
+		{"plugin test", "DIR", "run a plugin's test cases without a node",
+				"DIR holds handler.lua, schema.lua and test.yaml. Each case runs "
+				"in a "
+				"process of its\nown, in the engine and the sandbox of a node. "
+				"Told "
+				"are differences from what the\ncase expects, what the plugin "
+				"changed, its log, and what each phase cost.\n\n"
+				"  --case NAME         only the case of that name\n"
+				"  --watch             run again whenever a file in DIR changes\n\n"
+				"Exit code 1 when a case fails or the plugin is refused, 2 when "
+				"DIR cannot be used.\n",
+				1, 1, verb_plugin_test},
+		{"plugin new", "NAME [DIR]", "write the beginning of a plugin",
+				"Writes handler.lua, schema.lua and test.yaml into DIR (./NAME), "
+				"which may exist\nbut may not hold one of them.\n",
+				1, 2, verb_plugin_new},
 		{"reload", "", "read the node configuration and the declarative file again",
 				"The same as SIGHUP to sluiced. Keys that need a restart are "
 				"named.\n",

@@ -19,7 +19,9 @@ struct ctl {
 	const char *prefix;
 	const struct conf *conf; /* defaults when -c was not given */
 	bool is_json;
-	int n_args; /* behind the verb */
+	const char *case_name; /* plugin test: only this one; NULL = all */
+	bool is_watch;         /* plugin test: again at each change */
+	int n_args;            /* behind the verb */
 	char **args;
 };
 
@@ -43,3 +45,7 @@ enum ctl_exit verb_generations(const struct ctl *ctl);
 enum ctl_exit verb_reload(const struct ctl *ctl);
 /* verb_lint.c */
 enum ctl_exit verb_plugin_lint(const struct ctl *ctl);
+/* verb_test.c */
+enum ctl_exit verb_plugin_test(const struct ctl *ctl);
+/* verb_new.c */
+enum ctl_exit verb_plugin_new(const struct ctl *ctl);

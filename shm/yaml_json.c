@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "control/yaml_json.h"
+#include "shm/yaml_json.h"
 
 #include <errno.h>
 #include <math.h>
