@@ -1,0 +1,124 @@
+"""Every plugin of examples/plugins: its own cases, and one pass through a node on real traffic."""
+import base64
+import hashlib
+import hmac
+import json
+import re
+import subprocess
+import time
+from email.utils import formatdate
+
+import pytest
+import requests
+from node import BUILD, ROOT, SLOW
+from origin import Origin, reply
+
+EXAMPLES = ROOT / "examples/plugins"
+TESTED = sorted(p.parent.name for p in EXAMPLES.glob("*/test.yaml"))
+
+
+def test_there_are_a_dozen():
+    assert len(TESTED) >= 12
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_the_cases_of_an_example_pass_and_it_has_no_findings(name):
+    def ctl(verb):
+        return subprocess.run([BUILD / "tools/sluicectl", "plugin", verb, EXAMPLES / name], capture_output=True, text=True,
+                              timeout=60 * SLOW, check=False)
+    r = ctl("test")
+    assert r.returncode == 0, r.stdout + r.stderr
+    r = ctl("lint")
+    assert (r.returncode, r.stdout) == (0, ""), r.stdout + r.stderr
+
+
+def token(claims, secret):
+    def b64(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    text = b64(json.dumps({"alg": "HS256"}).encode()) + "." + b64(json.dumps(claims).encode())
+    return text + "." + b64(hmac.new(secret, text.encode(), hashlib.sha256).digest())
+
+
+def signed(path, secret):
+    date = formatdate(usegmt=True)
+    signature = base64.b64encode(hmac.new(secret, f"date: {date}\nGET {path}".encode(), hashlib.sha1).digest()).decode()
+    return {"Date": date, "Authorization": f'hmac username="ann", signature="{signature}"'}
+
+
+class Bed:
+    """A route /<plugin> for each plugin, all of them streamed to one node."""
+
+    def __init__(self, node, origin):
+        self.node = node
+        self.configs = {
+            "request-transformer": {"add": {"headers": ["X-Added: yes"]}, "remove": {"headers": ["X-Secret"], "querystring": ["token"]}},
+            "response-transformer": {"add": {"json": ["via:sluice"]}, "remove": {"json": ["headers"]}},
+            "correlation-id": {"echo_downstream": True},
+            "key-auth-static": {"keys": {"k1": "ann"}, "hide_credentials": True},
+            "jwt-verify": {"secrets": {"ann": "s3cret"}},
+            "hmac-verify": {"secrets": {"ann": "s3cret"}},
+            "ip-restriction": {"deny": ["127.0.0.0/8"]},
+            "cors": {"origins": ["https://a.example"]},
+            "bot-detection": {},
+            "request-size-limiting": {"allowed_payload_size": 10, "size_unit": "bytes"},
+            "canary-by-header": {"canary_prefix": "/next", "values": ["beta"]},
+            "request-termination": {"status_code": 418, "message": "teapot"},
+        }
+        for name, config in self.configs.items():
+            directory = EXAMPLES / name
+            node.plugin(name, (directory / "handler.lua").read_text(), (directory / "schema.lua").read_text())
+            route = node.route_to(origin, name=name)
+            node.make("/plugins", {"name": name, "config": config, "route": {"id": route["id"]}})
+        for name in self.configs:
+            node.wait_plugin(name)
+        node.wait_settled()
+
+    def ask(self, name, method="GET", rest="", **kw):
+        return requests.request(method, self.node.url(f"/{name}{rest}"), timeout=15 * SLOW, **kw)
+
+    def seen(self, name, **kw):
+        r = self.ask(name, **kw)
+        assert r.status_code == 200, (name, r.status_code, r.text)
+        doc = r.json()
+        doc["headers"] = {k.lower(): v for k, v in (doc["headers"].items() if isinstance(doc["headers"], dict) else doc["headers"])}
+        return doc, r
+
+
+def test_all_of_them_are_streamed_and_work_on_real_traffic(node):
+    def behave(request):
+        body = json.dumps({k: request[k] for k in ("method", "target", "headers", "body")}).encode()
+        return reply(body, is_head=request["method"] == "HEAD")
+    origin = Origin(behave)
+    bed = Bed(node, origin)
+
+    doc, _ = bed.seen("request-transformer", rest="?token=1&q=2", headers={"X-Secret": "s"})
+    assert doc["headers"]["x-added"] == "yes" and "x-secret" not in doc["headers"] and doc["target"].endswith("?q=2")
+    r = bed.ask("response-transformer")
+    assert r.json()["via"] == "sluice" and "headers" not in r.json()
+    doc, r = bed.seen("correlation-id")
+    assert re.fullmatch("[0-9a-f]{32}", r.headers["X-Correlation-ID"]) and doc["headers"]["x-correlation-id"] == r.headers["X-Correlation-ID"]
+
+    assert bed.ask("key-auth-static").status_code == 401
+    doc, _ = bed.seen("key-auth-static", headers={"apikey": "k1"})
+    assert doc["headers"]["x-consumer-username"] == "ann" and "apikey" not in doc["headers"]
+    claims = {"iss": "ann", "sub": "u1", "exp": time.time() + 60}
+    doc, _ = bed.seen("jwt-verify", headers={"Authorization": "Bearer " + token(claims, b"s3cret")})
+    assert doc["headers"]["x-jwt-subject"] == "u1"
+    assert bed.ask("jwt-verify", headers={"Authorization": "Bearer " + token(claims, b"other")}).json() == {"message": "Invalid signature"}
+    assert bed.seen("hmac-verify", headers=signed("/hmac-verify", b"s3cret"))[0]["headers"]["x-consumer-username"] == "ann"
+    assert bed.ask("hmac-verify", headers=signed("/hmac-verify", b"other")).status_code == 401
+
+    assert bed.ask("ip-restriction").status_code == 403
+    r = bed.ask("cors", "OPTIONS", headers={"Origin": "https://a.example", "Access-Control-Request-Method": "PUT"})
+    assert r.status_code == 200 and r.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert bed.ask("cors", headers={"Origin": "https://a.example"}).headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert bed.ask("bot-detection", headers={"User-Agent": "sqlmap/1"}).status_code == 403
+    assert bed.ask("bot-detection", headers={"User-Agent": "Mozilla/5.0"}).status_code == 200
+    assert bed.ask("request-size-limiting", "POST", data=b"x" * 11).status_code == 413
+    assert bed.ask("request-size-limiting", "POST", data=iter([b"x" * 6, b"x" * 5])).status_code == 413
+    assert bed.ask("request-size-limiting", "POST", data=b"x" * 10).status_code == 200
+    doc, r = bed.seen("canary-by-header", headers={"X-Canary": "beta"})
+    assert doc["target"].startswith("/next/") and r.headers["X-Canary"] == "true"
+    r = bed.ask("request-termination")
+    assert r.status_code == 418 and r.json() == {"message": "teapot"}
+    origin.close()
