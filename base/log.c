@@ -84,9 +84,12 @@ static size_t log_head(char *line, size_t size, enum log_level level, const char
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line, size, "ts=%s.%03ldZ level=%s prog=%s pid=%d msg=\"%s\"", when,
-			ts.tv_nsec / 1000000, level_names[level], log_prog, (int)getpid(), msg);
-	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
+	n = snprintf(line, size, "ts=%s.%03ldZ level=%s prog=%s pid=%d msg=", when,
+			ts.tv_nsec / 1000000, level_names[level], log_prog, (int)getpid());
+	if (n < 0 || (size_t)n >= size)
+		return 0;
+	log_quote(line + n, size - (size_t)n, str_of(msg));
+	return strlen(line);
 }
 
 void log_at(enum log_level level, const char *msg, const char *fmt, ...)

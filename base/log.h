@@ -5,7 +5,7 @@
  *
  *	ts=2026-11-24T10:00:00.123Z level=warn prog=sluice-worker pid=7 msg="…" k=v …
  *
- * log_at(LOG_WARN, "upstream refused", "addr=%s port=%u", a, port) prints msg and then
+ * log_at(LOG_WARN, "upstream refused", "addr=%s port=%u", a, port) prints msg, quoted, and then
  * the caller's pairs as given.  Values that may hold spaces, quotes or bytes from
  * outside go through LOG_Q: " name=%s" with log_quote(buf, sizeof(buf), value).
  * Only programs log; library functions return errors.

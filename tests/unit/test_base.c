@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -125,6 +127,23 @@ static void quoting_keeps_a_log_line_on_one_line(void **state)
 			log_quote(b, sizeof(b), STR("a\"b\\c\nd\x01")), "\"a\\\"b\\\\c\\nd\\x01\"");
 }
 
+static void a_message_cannot_forge_pairs_of_a_log_line(void **state)
+{
+	char line[512] = "";
+	int ends[2], kept = dup(STDERR_FILENO);
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_err("a\" level=info b=\"\nc", "k=%d", 1);
+	dup2(kept, STDERR_FILENO);
+	assert_true(read(ends[0], line, sizeof(line) - 1) > 0);
+	close(ends[0]);
+	close(ends[1]);
+	close(kept);
+	assert_non_null(strstr(line, "msg=\"a\\\" level=info b=\\\"\\nc\" k=1\n"));
+}
+
 static void a_buffer_grows_and_gives_from_the_front(void **state)
 {
 	sl_auto_buf b = {.p = NULL};
@@ -190,6 +209,7 @@ int main(void)
 			cmocka_unit_test(hex_round_trips_and_bad_digits_are_refused),
 			cmocka_unit_test(a_made_uuid_is_valid_and_version_4),
 			cmocka_unit_test(quoting_keeps_a_log_line_on_one_line),
+			cmocka_unit_test(a_message_cannot_forge_pairs_of_a_log_line),
 			cmocka_unit_test(a_buffer_grows_and_gives_from_the_front),
 			cmocka_unit_test(a_reason_prints_its_place),
 			cmocka_unit_test(texts_compare_without_case_byte_by_byte_at_any_length),
