@@ -235,8 +235,11 @@ json_t *trial_log(const json_t *reply)
 		char *text = level != NULL ? strstr(level, "msg=\"") : NULL;
 
 		if (text != NULL && strstr(text, " phase=") != NULL) {
-			char *id = strstr(text, " request_id=0123456789abcdef");
+			char *end = strstr(text, "\" plugin="), *id;
 
+			if (end != NULL)
+				memmove(end, end + 1, strlen(end));
+			id = strstr(text, " request_id=0123456789abcdef");
 			level[6 + strcspn(level + 6, " ")] = '\0';
 			/* The request has always the same id. */
 			if (id != NULL)

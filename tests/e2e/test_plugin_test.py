@@ -61,6 +61,7 @@ def test_cases_share_nothing_and_changes_are_told(plugin):
     assert r.returncode == 0, r.stdout
     assert r.stdout.count('+ request x-n: ["1"]') == 2
     assert r.stdout.count("- request x-old") == 2
+    assert r.stdout.count("log warn: run 1 plugin=p phase=access at=handler.lua:6\n") == 2
     assert "access" in r.stdout and "µs" in r.stdout
 
 
