@@ -17,6 +17,8 @@ static const struct source {
 
 static const luaL_Reg *const parts[] = {
 		module_hash_functions,
+		module_kdf_functions,
+		module_pkey_functions,
 		module_host_functions,
 };
 

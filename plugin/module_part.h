@@ -12,6 +12,8 @@
 
 /* Parts of the table of C functions, each ended by {NULL, NULL}. */
 extern const luaL_Reg module_hash_functions[]; /* digest, hmac, hex, random … */
+extern const luaL_Reg module_kdf_functions[];  /* ciphers, key derivation */
+extern const luaL_Reg module_pkey_functions[]; /* asymmetric keys, signatures */
 extern const luaL_Reg module_host_functions[]; /* clocks, addresses, uuid */
 
 /* require() finds the embedded modules from here on. */

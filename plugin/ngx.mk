@@ -6,6 +6,8 @@ plugin_libngx_a_SOURCES = \
 	plugin/module_cjson.c \
 	plugin/module_hash.c \
 	plugin/module_host.c \
+	plugin/module_kdf.c \
+	plugin/module_pkey.c \
 	plugin/ngx.c plugin/ngx_table.h \
 	plugin/ngx_const.c \
 	plugin/ngx_encode.c \
@@ -26,6 +28,7 @@ nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 # Modules in Lua, as rows {name, text}; the name is the file's.
 MODULE_LUA = \
 	plugin/module_lua/_digest_class.lua \
+	plugin/module_lua/_jwk.lua \
 	plugin/module_lua/kong.constants.lua \
 	plugin/module_lua/kong.meta.lua \
 	plugin/module_lua/kong.tools.cjson.lua \
@@ -48,6 +51,7 @@ MODULE_LUA = \
 	plugin/module_lua/ngx.resp.lua \
 	plugin/module_lua/pl.stringx.lua \
 	plugin/module_lua/pl.tablex.lua \
+	plugin/module_lua/resty.aes.lua \
 	plugin/module_lua/resty.cookie.lua \
 	plugin/module_lua/resty.hmac.lua \
 	plugin/module_lua/resty.ipmatcher.lua \
@@ -55,6 +59,12 @@ MODULE_LUA = \
 	plugin/module_lua/resty.lrucache.lua \
 	plugin/module_lua/resty.lrucache.pureffi.lua \
 	plugin/module_lua/resty.md5.lua \
+	plugin/module_lua/resty.openssl.digest.lua \
+	plugin/module_lua/resty.openssl.hmac.lua \
+	plugin/module_lua/resty.openssl.kdf.lua \
+	plugin/module_lua/resty.openssl.mac.lua \
+	plugin/module_lua/resty.openssl.pkey.lua \
+	plugin/module_lua/resty.openssl.rand.lua \
 	plugin/module_lua/resty.random.lua \
 	plugin/module_lua/resty.sha1.lua \
 	plugin/module_lua/resty.sha224.lua \
@@ -91,3 +101,9 @@ tests_unit_test_module_lua_SOURCES = tests/unit/test_module_lua.c $(MODULE_ROWS)
 tests_unit_test_module_lua_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_lua_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_lua_LDADD = $(MODULE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_module_openssl
+tests_unit_test_module_openssl_SOURCES = tests/unit/test_module_openssl.c $(MODULE_ROWS)
+tests_unit_test_module_openssl_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_openssl_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_openssl_LDADD = $(MODULE_TEST_LDADD)
