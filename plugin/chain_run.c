@@ -106,8 +106,7 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 		b->refs++;
 		return CHAIN_RUN_WAITS;
 	}
-	if (status != VM_DISCARDED)
-		vm_run_free(run);
+	vm_run_free(run);
 	if (status != VM_OK)
 		return stopped(c, s, b, status, why);
 	return is_ended && c->x->answer.is_set ? CHAIN_RUN_ANSWER : CHAIN_RUN_DONE;
@@ -251,8 +250,7 @@ void chain_run_drop(struct chain *c)
 {
 	if (c->parked == NULL)
 		return;
-	if (!c->parked_box->is_dead)
-		vm_run_free(c->parked);
+	vm_run_free(c->parked);
 	engine_box_unref(c->parked_box);
 	c->parked = NULL;
 	c->parked_box = NULL;

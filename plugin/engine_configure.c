@@ -83,8 +83,7 @@ void engine_configure(struct engine *e, struct engine_version *v)
 	if (r == NULL)
 		return;
 	run(e, v, r);
-	if (!b->is_dead)
-		vm_run_free(r);
+	vm_run_free(r);
 }
 
 struct engine_box *engine_ready_box(

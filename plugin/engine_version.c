@@ -205,8 +205,7 @@ static int load_handler(struct engine_version *v, struct engine_box *b, struct s
 	r = run_chunk(b, run, &v->why);
 	if (r == 0)
 		take_methods(b, vm_run_state(run));
-	if (!b->is_dead)
-		vm_run_free(run);
+	vm_run_free(run);
 	return r;
 }
 

@@ -86,7 +86,8 @@ enum vm_status {
 	VM_ERROR,     /* Lua error; text in why */
 	VM_CPU,       /* over the CPU budget: the coroutine is gone */
 	VM_MEMORY,    /* over the soft memory cap: the coroutine is gone; VM is to be replaced */
-	VM_DISCARDED, /* tier 2 or hard cap: the whole VM is gone; only vm_free() may follow */
+	VM_DISCARDED, /* tier 2 or hard cap: the whole VM is gone; only vm_run_free() and vm_free()
+			 may follow */
 };
 
 /* "ok", "yielded", "error", "cpu", "memory", "discarded": for logs. */
