@@ -233,6 +233,7 @@ enum chain_outcome chain_run_on(struct chain *c)
 	c->parked = NULL;
 	c->parked_box = NULL;
 	if (b->is_dead) {
+		vm_run_free(run);
 		engine_box_unref(b);
 		return chain_run_fail(c, c->parked_slot,
 				"its VM was discarded while this request waited");
