@@ -31,8 +31,10 @@ shm_libshm_a_SOURCES = \
 	shm/conf_rule.c shm/conf_rule.h \
 	shm/dict.c shm/dict.h shm/dict_layout.h \
 	shm/dict_entry.c shm/dict_stripe.c \
+	shm/histogram.c shm/histogram.h \
 	shm/ipc.c shm/ipc.h \
 	shm/ipc_inherit.c \
+	shm/lat.c shm/lat.h \
 	shm/programs.c shm/programs.h \
 	shm/route_index.c shm/route_index.h \
 	shm/snap_env.c shm/snap_env.h \
@@ -74,6 +76,11 @@ tests_unit_test_ipc_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_board_SOURCES = tests/unit/test_board.c
 tests_unit_test_board_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_lat
+tests_unit_test_lat_SOURCES = tests/unit/test_lat.c
+tests_unit_test_lat_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_lat_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_dict
 tests_unit_test_dict_SOURCES = tests/unit/test_dict.c
