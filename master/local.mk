@@ -12,6 +12,7 @@ master_libmaster_a_SOURCES = \
 	master/hello.c master/hello.h \
 	master/history.c master/history.h \
 	master/intake.c master/intake.h \
+	master/latency.c master/latency.h \
 	master/listen.c master/listen.h \
 	master/master.c master/master.h \
 	master/metrics.c \

@@ -14,6 +14,7 @@
 #include "master/counts.h"
 #include "master/follow.h"
 #include "master/history.h"
+#include "master/latency.h"
 #include "master/listen.h"
 #include "master/node.h"
 #include "master/reload.h"
@@ -38,6 +39,7 @@ struct master {
 	struct snapshot_writer *writer;
 	struct dict *dict;
 	int dict_fd;
+	struct latency *latency;
 	struct supervise *workers;
 	struct follow *follow;
 	struct history *history;
@@ -137,6 +139,7 @@ static void on_committed(void *arg, uint64_t generation)
 {
 	struct master *m = arg;
 
+	latency_name_plugins(m->latency, follow_view(m->follow));
 	supervise_publish(m->workers, generation);
 }
 
@@ -312,7 +315,12 @@ static int make_data_plane(struct master *m, struct why *why)
 			m->conf->plugin_dict_quota, why);
 	if (r < 0)
 		return r;
+	r = latency_new(&m->latency, m->conf, n_workers, why);
+	if (r < 0)
+		return r;
 	workers.dict_fd = m->dict_fd;
+	workers.lat_fd = latency_rows_fd(m->latency);
+	workers.lat_names_fd = latency_names_fd(m->latency);
 	workers.listeners = m->listeners;
 	workers.program = m->worker_program;
 	follow.writer = m->writer;
@@ -323,6 +331,7 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r < 0)
 		return r;
 	v = follow_view(m->follow);
+	latency_name_plugins(m->latency, v);
 	if (v != NULL)
 		supervise_publish(m->workers, snap_view_generation(v));
 	m->reader_check = every(m, on_reader_check, (struct timeval){.tv_sec = READER_CHECK_S});
@@ -338,6 +347,7 @@ static int make_status(struct master *m, struct why *why)
 			.history = m->history,
 			.counts = m->counts,
 			.dict = m->dict,
+			.latency = m->latency,
 			.control = m->control != NULL ? control_child_process(m->control) : NULL,
 			.reload = reload,
 			.arg = m};
@@ -409,6 +419,7 @@ void master_free(struct master *m)
 	status_free(m->status);
 	control_child_free(m->control);
 	supervise_free(m->workers);
+	latency_free(m->latency);
 	dict_free(m->dict);
 	sl_close_fd(&m->dict_fd);
 	follow_free(m->follow);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "master/child.h"
+#include "master/latency.h"
 #include "master/status_docs.h"
 #include "shm/dict.h"
 
@@ -169,5 +170,6 @@ void status_metrics(const struct status_sources *s, struct buf *out)
 	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)
 #undef X
+	latency_prometheus(s->latency, out);
 	stat_prometheus(supervise_stat(s->workers), supervise_count(s->workers), out);
 }

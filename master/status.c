@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/check.h"
+#include "master/latency.h"
 #include "master/status_docs.h"
 #include "shm/conf.h"
 #include "stream/accept_pause.h"
@@ -94,6 +95,14 @@ static void get_generations(struct evhttp_request *req, const struct status *s)
 	send_json(req, HTTP_OK, status_doc_generations(s->sources));
 }
 
+static void get_latency(struct evhttp_request *req, const struct status *s)
+{
+	if (s->sources->latency == NULL)
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+	else
+		send_json(req, HTTP_OK, latency_json(s->sources->latency));
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -130,6 +139,7 @@ static const struct route routes[] = {
 		{"/workers", EVHTTP_REQ_GET, false, get_workers},
 		{"/plugins", EVHTTP_REQ_GET, false, get_plugins},
 		{"/generations", EVHTTP_REQ_GET, false, get_generations},
+		{"/latency", EVHTTP_REQ_GET, false, get_latency},
 		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };

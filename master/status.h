@@ -3,8 +3,8 @@
  * The status API: HTTP and JSON on status_listen, and the same with operators' verbs on
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
- *	GET /status /status/ready /workers /plugins /generations /metrics    POST /reload (socket
- *only)
+ *	GET /status /status/ready /workers /plugins /generations /latency /metrics    POST /reload
+ *(socket only)
  */
 #pragma once
 
@@ -19,6 +19,7 @@
 #include "master/supervise.h"
 
 struct child;
+struct latency;
 struct event_base;
 struct status;
 
@@ -30,8 +31,9 @@ struct status_sources {
 	const struct snapshot_writer *writer; /* NULL: role control_plane */
 	const struct history *history;
 	const struct counts *counts;
-	const struct dict *dict;     /* NULL: role control_plane */
-	const struct child *control; /* sluice-control; NULL: role data_plane */
+	const struct dict *dict;       /* NULL: role control_plane */
+	const struct latency *latency; /* NULL: role control_plane */
+	const struct child *control;   /* sluice-control; NULL: role data_plane */
 	bool is_stopping;
 	/* POST /reload: notes for the operator, one per line; malloc'd, NULL with why. */
 	char *(*reload)(void *arg, struct why *why);

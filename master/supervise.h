@@ -54,8 +54,9 @@ struct supervise_conf {
 	const struct conf *conf;
 	const struct listeners *listeners; /* must outlive the workers */
 	uint32_t n_workers;
-	int dict_fd;   /* shm/dict; borrowed */
-	char *program; /* path of sluice-worker; borrowed */
+	int dict_fd;              /* shm/dict; borrowed */
+	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
+	char *program;            /* path of sluice-worker; borrowed */
 };
 
 int supervise_new(struct supervise **ret, struct event_base *base,

@@ -211,7 +211,7 @@ void budget_prepare(struct vm *vm)
 	luaJIT_profile_start(vm->L, "l", ignore_sample, NULL);
 }
 
-void budget_enter(struct vm *vm, uint64_t budget_ns)
+void budget_enter(struct vm *vm, uint64_t budget_ns, uint64_t now_ns)
 {
 	sl_assert(budget_running == NULL);
 	vm->killed = 0;
@@ -219,7 +219,7 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 	vm_host_depth = 0;
 	vm->is_charged = false;
 	vm->entry_budget_ns = budget_ns;
-	vm->entry_start_ns = clock_mono_ns();
+	vm->entry_start_ns = now_ns != 0 ? now_ns : clock_mono_ns();
 	vm->deadline_ns = budget_ns != 0 ? vm->entry_start_ns + budget_ns : UINT64_MAX;
 	atomic_signal_fence(memory_order_seq_cst);
 	budget_running = vm;
@@ -229,7 +229,7 @@ void budget_enter(struct vm *vm, uint64_t budget_ns)
 		arm(vm->deadline_ns);
 }
 
-uint64_t budget_leave(struct vm *vm)
+uint64_t budget_leave(struct vm *vm, uint64_t *ret_now_ns)
 {
 	uint64_t segment_ns, before;
 
@@ -238,7 +238,8 @@ uint64_t budget_leave(struct vm *vm)
 	atomic_signal_fence(memory_order_seq_cst);
 	if (vm->killed != 0 && vm->L != NULL)
 		clear_kill_hook(vm);
-	segment_ns = clock_mono_ns() - vm->entry_start_ns;
+	*ret_now_ns = clock_mono_ns();
+	segment_ns = *ret_now_ns - vm->entry_start_ns;
 	if (segment_ns < LONG_SEGMENT_NS)
 		return segment_ns;
 	if (vm->is_charged)

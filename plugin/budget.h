@@ -19,10 +19,11 @@ int budget_process_init(struct why *why);
 /* At VM creation, before any code is compiled: PROF guards in every trace. */
 void budget_prepare(struct vm *vm);
 
-/* Around lua_resume: budget_ns is what this segment may use; 0 = no limit. */
-void budget_enter(struct vm *vm, uint64_t budget_ns);
-/* Returns the segment's length in ns, and takes the kill hook off. */
-uint64_t budget_leave(struct vm *vm);
+/* Around lua_resume: budget_ns is what this segment may use, 0 = no limit; now_ns: the monotonic
+ * clock as just read, 0 = to be read here. */
+void budget_enter(struct vm *vm, uint64_t budget_ns, uint64_t now_ns);
+/* Returns the segment's CPU time in ns, and takes the kill hook off; *ret_now_ns: the clock. */
+uint64_t budget_leave(struct vm *vm, uint64_t *ret_now_ns);
 
 /* From the allocator and the signal handler: the running coroutine is to yield away. */
 void budget_kill(struct vm *vm, enum vm_status reason);

@@ -214,6 +214,7 @@ enum chain_verdict chain_rewrite(struct chain *c)
 {
 	sl_check(c, CHAIN_MAGIC);
 	c->x->phase = c->phase = PHASE_REWRITE;
+	c->clock_ns = 0;
 	c->at = 0;
 	if ((c->plan->phases & PHASE_BIT(PHASE_REWRITE)) == 0)
 		return CHAIN_GO_ON;
@@ -255,6 +256,7 @@ enum chain_verdict chain_access(struct chain *c)
 {
 	sl_check(c, CHAIN_MAGIC);
 	c->x->phase = c->phase = PHASE_ACCESS;
+	c->clock_ns = 0;
 	c->at = 0;
 	c->is_access_begun = true;
 	return access_on(c);
@@ -272,6 +274,7 @@ enum chain_verdict chain_response(struct chain *c)
 {
 	sl_check(c, CHAIN_MAGIC);
 	c->x->phase = c->phase = PHASE_RESPONSE;
+	c->clock_ns = 0;
 	c->at = 0;
 	if ((c->phases & PHASE_BIT(PHASE_RESPONSE)) == 0)
 		return CHAIN_GO_ON;
@@ -320,6 +323,7 @@ static bool phase_begin(struct chain *c, enum phase phase)
 	sl_check(c, CHAIN_MAGIC);
 	collect_globals(c);
 	c->x->phase = c->phase = phase;
+	c->clock_ns = 0;
 	return (c->phases & PHASE_BIT(phase)) != 0;
 }
 
@@ -367,6 +371,7 @@ bool chain_retry(struct chain *c)
 			last = &c->v[i];
 	is_changed = last != NULL && chain_run_retry(c, (uint32_t)(last - c->v));
 	c->x->phase = c->phase = phase;
+	c->clock_ns = 0;
 	return is_changed;
 }
 

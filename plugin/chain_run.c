@@ -88,6 +88,15 @@ static void hold_ctx(struct chain_slot *s, struct engine_box *b)
 	b->refs++;
 }
 
+/* One clock reading per boundary: where this run ends the next one begins. */
+static void record(struct chain *c, const struct chain_slot *s, const struct vm_run *run)
+{
+	uint64_t took_ns = vm_run_took_ns(run, &c->clock_ns);
+
+	if (s->version->lat_rows != NULL && (unsigned)c->phase < LAT_PHASES)
+		histogram_add(&s->version->lat_rows[c->phase], took_ns);
+}
+
 /* What the VM said, for slot s; takes the run back unless it is parked. */
 static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_box *b,
 		struct vm_run *run, enum vm_status status, const struct why *why)
@@ -104,8 +113,10 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 		c->parked_box = b;
 		c->pending = b->host.pending;
 		b->refs++;
+		c->clock_ns = 0;
 		return CHAIN_RUN_WAITS;
 	}
+	record(c, s, run);
 	vm_run_free(run);
 	if (status != VM_OK)
 		return stopped(c, s, b, status, why);
@@ -140,6 +151,7 @@ bool chain_run_prepare(struct chain *c, uint32_t slot)
 
 	if (is_usable(v->box) && v->box->is_configured)
 		return true;
+	c->clock_ns = 0; /* loading is not the plugin's time */
 	return engine_ready_box(c->engine, v, c->view != NULL ? c->view : engine_view(c->engine)) !=
 	       NULL;
 }
@@ -163,6 +175,7 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	run = vm_run_new(b->vm);
 	if (run == NULL)
 		return chain_run_fail(c, slot, "out of memory");
+	vm_run_enter_at(run, c->clock_ns);
 	L = vm_run_state(run);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, b->method_ref[phase]);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, b->handler_ref);

@@ -36,6 +36,7 @@ struct chain {
 	struct engine_box *parked_box; /* owned reference */
 	struct pdk_pending pending;
 	uint32_t parked_slot;
+	uint64_t clock_ns; /* when the run before ended, if the next may begin at it; 0 = not */
 };
 
 enum chain_outcome {

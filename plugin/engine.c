@@ -398,8 +398,10 @@ void engine_set_view(struct engine *e, struct snap_view *view, engine_report_fn 
 	}
 	drop_versions(old, n_old);
 	snap_view_unref(old_view);
-	for (uint32_t i = 0; i < e->n_versions; i++)
+	for (uint32_t i = 0; i < e->n_versions; i++) {
+		engine_version_find_rows(e->versions[i]);
 		engine_configure(e, e->versions[i]);
+	}
 }
 
 void engine_idle(struct engine *e)

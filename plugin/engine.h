@@ -18,6 +18,7 @@
 #include "plugin/vm.h"
 
 struct dict;
+struct lat_worker;
 struct engine;
 struct plan;
 struct snap_view;   /* shm/snapshot.h */
@@ -31,6 +32,7 @@ struct engine_conf {
 	const char *node_id, *hostname, *version;
 	uint32_t worker_index, workers_total;
 	const struct stat_worker *stat; /* shm/stat.h: of this worker; NULL = nobody counts */
+	struct lat_worker *lat;         /* shm/lat of this worker; NULL: latencies are not kept */
 	struct dict *dict;      /* shm/dict of the node; NULL: sluice.dict and the like say so */
 	struct str trusted_ips; /* comma-separated CIDRs, for kong.ip.is_trusted */
 };

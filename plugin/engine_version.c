@@ -71,6 +71,12 @@ static void fill(struct engine_version *v, const Sluice__Record__PluginCode *cod
 	v->totals.version_sha256 = v->sha256;
 }
 
+void engine_version_find_rows(struct engine_version *v)
+{
+	if (v->conf->lat != NULL)
+		v->lat_rows = lat_worker_rows(v->conf->lat, v->totals.plugin, v->lat_rows);
+}
+
 struct engine_version *engine_version_new(const struct engine_conf *conf, struct str record,
 		uint64_t resource_version, struct why *why)
 {

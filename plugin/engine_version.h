@@ -15,6 +15,7 @@
 #include "base/why.h"
 #include "plugin/engine.h"
 #include "plugin/pdk.h"
+#include "shm/lat.h"
 
 #define ENGINE_VERSION_MAGIC SL_MAGIC('V', 'E', 'R', 'S')
 
@@ -52,6 +53,7 @@ struct engine_version {
 	uint64_t failed_ms;   /* when loading failed last (monotonic), 0 = never */
 	struct why why;       /* then: why */
 	struct engine_plugin_stat totals;
+	struct histogram *lat_rows; /* LAT_PHASES of them, in shared memory; NULL: not kept */
 };
 
 /* record: a serialized sluice.record.PluginCode.  NULL with why: not one, or no memory. */
@@ -69,6 +71,8 @@ int engine_version_order(const void *a, const void *b);
 struct engine_box *engine_version_box(struct engine_version *v, struct snap_view *view);
 /* Lets go of a VM that must not be entered again, so that the next use makes a new one. */
 void engine_version_drop_box(struct engine_version *v);
+/* At a generation: its rows of shm/lat, which the master may have given it just now. */
+void engine_version_find_rows(struct engine_version *v);
 /* Adds what the box's VM counted since the last call to v->totals. */
 void engine_version_count(struct engine_version *v);
 

@@ -102,6 +102,10 @@ struct vm_run *vm_run_new(struct vm *vm);
 struct lua_State *vm_run_state(struct vm_run *run);
 /* Before vm_start(): another CPU budget than the VM's for this run; 0 = none. */
 void vm_run_set_cpu_ms(struct vm_run *run, uint32_t cpu_ms);
+/* Before vm_start(): the monotonic clock as just read, so that it is not read again. */
+void vm_run_enter_at(struct vm_run *run, uint64_t now_ns);
+/* When it neither runs nor waits: from its start to its end, waiting included, and that end. */
+uint64_t vm_run_took_ns(const struct vm_run *run, uint64_t *ret_ended_ns);
 enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why);
 /* After VM_YIELDED: the n_results values on vm_run_state() become the parked call's results. */
 enum vm_status vm_resume(struct vm_run *run, int n_results, struct why *why);

@@ -75,8 +75,10 @@ struct vm_run {
 	int co_ref;
 	enum vm_run_state state;
 	bool is_ended;
-	uint32_t cpu_ms;  /* its budget; 0 = none */
-	uint64_t used_ns; /* by the segments before this one */
+	uint32_t cpu_ms;             /* its budget; 0 = none */
+	uint64_t used_ns;            /* by the segments before this one */
+	uint64_t enter_at_ns;        /* 0, or a clock reading that is fresh enough to begin at */
+	uint64_t began_ns, ended_ns; /* first entry, last leave (monotonic) */
 };
 
 /* 4 MB that C library functions build results in; one user at a time. */

@@ -56,6 +56,7 @@ struct vm_run *vm_run_new(struct vm *vm)
 	run->is_ended = false;
 	run->cpu_ms = vm->limits.cpu_ms;
 	run->used_ns = 0;
+	run->enter_at_ns = run->began_ns = 0;
 	vm->n_runs++;
 	return run;
 }
@@ -63,6 +64,17 @@ struct vm_run *vm_run_new(struct vm *vm)
 void vm_run_set_cpu_ms(struct vm_run *run, uint32_t cpu_ms)
 {
 	run->cpu_ms = cpu_ms;
+}
+
+void vm_run_enter_at(struct vm_run *run, uint64_t now_ns)
+{
+	run->enter_at_ns = now_ns;
+}
+
+uint64_t vm_run_took_ns(const struct vm_run *run, uint64_t *ret_ended_ns)
+{
+	*ret_ended_ns = run->ended_ns;
+	return run->ended_ns - run->began_ns;
 }
 
 struct lua_State *vm_run_state(struct vm_run *run)
@@ -114,7 +126,7 @@ static __attribute__((noinline)) bool resume_guarded(struct vm_run *run, int n, 
 {
 	if (sigsetjmp(run->vm->escape, 0) != 0)
 		return false;
-	budget_enter(run->vm, budget_left_ns(run));
+	budget_enter(run->vm, budget_left_ns(run), run->enter_at_ns);
 	*ret_status = lua_resume(run->co, n);
 	return true;
 }
@@ -168,6 +180,17 @@ static enum vm_status yielded(struct vm_run *run, struct why *why)
 	return VM_ERROR;
 }
 
+static uint64_t leave(struct vm_run *run)
+{
+	struct vm *vm = run->vm;
+	uint64_t segment_ns = budget_leave(vm, &run->ended_ns);
+
+	if (run->began_ns == 0)
+		run->began_ns = vm->entry_start_ns;
+	run->enter_at_ns = 0;
+	return segment_ns;
+}
+
 static enum vm_status run_on(struct vm_run *run, int n, struct why *why)
 {
 	struct vm *vm = run->vm;
@@ -182,10 +205,10 @@ static enum vm_status run_on(struct vm_run *run, int n, struct why *why)
 	if (!is_whole) {
 		enum vm_status verdict = discarded(vm, why);
 
-		vm->cpu_ns += budget_leave(vm);
+		vm->cpu_ns += leave(run);
 		return verdict;
 	}
-	segment_ns = budget_leave(vm);
+	segment_ns = leave(run);
 	vm->cpu_ns += segment_ns;
 	run->used_ns += segment_ns;
 	if (status == LUA_YIELD)

@@ -83,7 +83,9 @@ int ipc_pair(int ret[2]);
 	X(STAT, 6, "memfd: shm/stat") \
 	X(WAKE, 7, "eventfd: a generation was committed") \
 	X(DICT, 8, "memfd: shm/dict") \
-	X(LISTENERS, 9, "first listener; as many as conf proxy_listen has addresses")
+	X(LAT, 9, "map or memfd: shm/lat, rows") \
+	X(LAT_NAMES, 10, "map or memfd: shm/lat, names") \
+	X(LISTENERS, 11, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {
 #define X(id, fd, what) IPC_FD_##id = (fd),

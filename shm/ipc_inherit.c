@@ -37,6 +37,12 @@ static bool is_eventfd(int fd)
 	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
 }
 
+/* A BPF map is an anonymous inode too. */
+static bool is_memory_or_map(int fd)
+{
+	return is_memory(fd) || is_eventfd(fd);
+}
+
 static bool is_listener(int fd)
 {
 	return socket_option(fd, SO_TYPE) == SOCK_STREAM && socket_option(fd, SO_ACCEPTCONN) == 1;
@@ -53,6 +59,8 @@ static const struct {
 		{IPC_FD_STAT, "the counters", is_memory},
 		{IPC_FD_WAKE, "the wake-up eventfd", is_eventfd},
 		{IPC_FD_DICT, "the plugin memory", is_memory},
+		{IPC_FD_LAT, "the latency rows", is_memory_or_map},
+		{IPC_FD_LAT_NAMES, "the latency names", is_memory_or_map},
 };
 
 int ipc_check_inherited(unsigned n_listeners, struct why *why)

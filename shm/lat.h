@@ -33,6 +33,12 @@ struct lat_shape {
 	uint32_t plugins; /* slots: a multiple of LAT_PLUGINS_MIN */
 };
 
+/* The nearest number of slots that is allowed, not below n. */
+static inline uint32_t lat_plugins_round(uint32_t n)
+{
+	return (n + LAT_PLUGINS_MIN - 1) / LAT_PLUGINS_MIN * LAT_PLUGINS_MIN;
+}
+
 /* Entries of the array; entry (worker × plugins + slot) × LAT_PHASES + phase. */
 uint64_t lat_entries(struct lat_shape shape);
 
@@ -69,5 +75,6 @@ int lat_worker_open(struct lat_worker **ret, int rows_fd, int names_fd, struct l
 void lat_worker_free(struct lat_worker *l);
 SL_DEFINE_AUTO(lat_worker);
 /* LAT_PHASES rows of the plugin, to be written by histogram_add(); never NULL: a name without a
- * slot has the rows of LAT_OTHERS. */
-struct histogram *lat_worker_rows(const struct lat_worker *l, struct str plugin);
+ * slot has the rows of LAT_OTHERS.  before: what it had (most keep it), or NULL. */
+struct histogram *lat_worker_rows(
+		const struct lat_worker *l, struct str plugin, struct histogram *before);

@@ -152,6 +152,14 @@ static unsigned count_listeners(const struct conf *conf)
 	return n;
 }
 
+static int open_latency(struct worker *w, struct why *why)
+{
+	const struct lat_shape shape = {
+			w->board->n_slots, lat_plugins_round(w->conf->plugin_latency_slots)};
+
+	return lat_worker_open(&w->lat, IPC_FD_LAT, IPC_FD_LAT_NAMES, shape, w->slot, why);
+}
+
 static int open_inherited(struct worker *w, struct why *why)
 {
 	int r = conf_from_fd(&w->conf, IPC_FD_CONF, why);
@@ -174,6 +182,9 @@ static int open_inherited(struct worker *w, struct why *why)
 		why_set(why, "--slot", 0, "%u is not a slot of the board", w->slot);
 		return -EINVAL;
 	}
+	r = open_latency(w, why);
+	if (r != 0)
+		return r;
 	w->me = &w->board->slots[w->slot];
 	w->stat = &w->stats->workers[w->slot];
 	return 0;
@@ -219,6 +230,7 @@ static int open_engine(struct worker *w, struct why *why)
 			.worker_index = w->slot,
 			.workers_total = w->board->n_slots,
 			.stat = w->stat,
+			.lat = w->lat,
 			.dict = w->dict,
 			.trusted_ips = str_of(w->conf->trusted_ips),
 	};
@@ -341,6 +353,7 @@ static void worker_close(struct worker *w)
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);
+	lat_worker_free(w->lat);
 	dict_free(w->dict);
 	real_ip_free(w->real_ip);
 	dns_free(w->dns);

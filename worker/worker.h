@@ -14,6 +14,7 @@
 #include "shm/board.h"
 #include "shm/conf.h"
 #include "shm/dict.h"
+#include "shm/lat.h"
 #include "shm/snapshot.h"
 #include "shm/stat.h"
 #include "worker/dns.h"
@@ -45,6 +46,7 @@ struct worker {
 	struct stat_area *stats;
 	struct stat_worker *stat;
 	struct dict *dict;
+	struct lat_worker *lat;
 	struct snapshot *snapshot;
 	struct snap_view *view; /* NULL: no generation yet */
 	struct engine *engine;  /* NULL: no plugins in this process */

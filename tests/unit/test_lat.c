@@ -150,7 +150,7 @@ static void what_workers_in_other_processes_record_adds_up_by_plugin_and_phase(v
 		assert_true(pid >= 0);
 		if (pid == 0) {
 			struct lat_worker *w = open_worker(b, worker);
-			struct histogram *beta = lat_worker_rows(w, STR("beta"));
+			struct histogram *beta = lat_worker_rows(w, STR("beta"), NULL);
 
 			for (int i = 0; i < 1000; i++)
 				histogram_add(&beta[3], 1000 * (worker + 1));
@@ -182,7 +182,7 @@ static void a_plugin_keeps_its_slot_and_a_gone_ones_is_reused_last_and_cleared(v
 		names[i] = str_of(text[i]);
 	}
 	lat_assign(b->lat, names, 3);
-	histogram_add(lat_worker_rows(w, STR("p1")), 500);
+	histogram_add(lat_worker_rows(w, STR("p1"), NULL), 500);
 	names[1] = STR("new"); /* p1 is gone, its numbers stay while there is room */
 	lat_assign(b->lat, names, 3);
 	assert_string_equal(lat_slot_name(b->lat, 1), "p1");
@@ -201,15 +201,15 @@ static void plugins_past_the_limit_and_strangers_share_the_last_slot(void **stat
 	static char text[2 * LAT_PLUGINS_MIN][8];
 	struct str names[2 * LAT_PLUGINS_MIN];
 	struct lat_worker *w = open_worker(b, 1);
-	struct histogram *others = lat_worker_rows(w, STR("nobody-told-of-me"));
+	struct histogram *others = lat_worker_rows(w, STR("nobody-told-of-me"), NULL);
 
 	for (unsigned i = 0; i < 2 * LAT_PLUGINS_MIN; i++) {
 		snprintf(text[i], sizeof(text[i]), "p%u", i);
 		names[i] = str_of(text[i]);
 	}
 	lat_assign(b->lat, names, 2 * LAT_PLUGINS_MIN);
-	assert_ptr_equal(lat_worker_rows(w, STR("p100")), others);
-	assert_ptr_not_equal(lat_worker_rows(w, STR("p62")), others);
+	assert_ptr_equal(lat_worker_rows(w, STR("p100"), NULL), others);
+	assert_ptr_not_equal(lat_worker_rows(w, STR("p62"), NULL), others);
 	assert_string_equal(lat_slot_name(b->lat, LAT_PLUGINS_MIN - 1), LAT_OTHERS);
 	lat_worker_free(w);
 }

@@ -26,6 +26,7 @@
 #include "shm/conf.h"
 #include "shm/dict.h"
 #include "shm/ipc.h"
+#include "shm/lat.h"
 #include "shm/programs.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot_write.h"
@@ -135,17 +136,19 @@ static int listen_on(const struct conf *conf)
 	return fd;
 }
 
-_Noreturn static void exec_worker(const int fds[7])
+#define INHERITED (IPC_FD_LISTENERS - IPC_FD_CHANNEL + 1)
+
+_Noreturn static void exec_worker(const int fds[INHERITED])
 {
 	struct why why = WHY_NONE;
 	char *program;
-	int high[7];
+	int high[INHERITED];
 
 	if (program_find("sluice-worker", &program, &why) != 0)
 		die("sluice-worker", &why);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < INHERITED; i++)
 		high[i] = fcntl(fds[i], F_DUPFD, 64);
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < INHERITED; i++)
 		dup2(high[i], IPC_FD_CHANNEL + i);
 	closefrom(IPC_FD_LISTENERS + 1);
 	execl(program, "sluice-worker", "--slot", "0", (char *)NULL);
@@ -186,7 +189,7 @@ int main(int argc, char **argv)
 	struct board *board;
 	struct stat_area *stats;
 	struct dict *dict;
-	int pair[2], fds[7];
+	int pair[2], fds[INHERITED];
 	pid_t pid;
 
 	if (argc < 3)
@@ -206,10 +209,15 @@ int main(int argc, char **argv)
 	if (board_create(&board, &fds[2], 1, &why) != 0 ||
 			stat_create(&stats, &fds[3], 1, &why) != 0 ||
 			dict_create(&dict, &fds[5], conf->plugin_dict_size, conf->plugin_dict_quota,
+					&why) != 0 ||
+			lat_create(&fds[6], &fds[7],
+					(struct lat_shape){1,
+							lat_plugins_round(
+									conf->plugin_latency_slots)},
 					&why) != 0)
 		die("shared memory", &why);
 	fds[4] = eventfd(0, EFD_NONBLOCK);
-	fds[6] = listen_on(conf);
+	fds[INHERITED - 1] = listen_on(conf);
 	pid = fork();
 	if (pid == 0)
 		exec_worker(fds);
