@@ -17,10 +17,13 @@ static const char loops[] =
 		"    error('bad argument #3 to sub/gsub (string, number or function expected)', "
 		"3)\n"
 		"  end\n"
+		"  if kind ~= 'function' and not expand(replace, {}) then\n"
+		"    return nil, nil, 'failed to compile the replacement template'\n"
+		"  end\n"
 		"  subject = tostring(subject)\n"
 		"  local out, n, pos, last, count = {}, 0, 1, 1, 0\n"
 		"  while pos <= #subject + 1 do\n"
-		"    local m, from, to = exec(subject, regex, options, pos)\n"
+		"    local m, from, to, after = exec(subject, regex, options, pos)\n"
 		"    if not m then\n"
 		"      if from then return nil, nil, from end\n"
 		"      break\n"
@@ -38,7 +41,7 @@ static const char loops[] =
 		"    end\n"
 		"    out[n + 1], out[n + 2] = cut(subject, last, from - 1), piece\n"
 		"    n, last, count = n + 2, to + 1, count + 1\n"
-		"    pos = to >= from and to + 1 or from + 1\n"
+		"    pos = after\n"
 		"    if once then break end\n"
 		"  end\n"
 		"  out[n + 1] = cut(subject, last, #subject)\n"
@@ -51,12 +54,12 @@ static const char loops[] =
 		"  if not m and err then return nil, err end\n"
 		"  return function()\n"
 		"    if not pos then return nil end\n"
-		"    local m, from, to = exec(subject, regex, options, pos)\n"
+		"    local m, from, _, after = exec(subject, regex, options, pos)\n"
 		"    if not m then\n"
 		"      pos = nil\n"
 		"      return nil, from\n"
 		"    end\n"
-		"    pos = to >= from and to + 1 or from + 1\n"
+		"    pos = after\n"
 		"    return m\n"
 		"  end\n"
 		"end\n"
@@ -88,6 +91,32 @@ static void push_span(lua_State *L, struct str s, const size_t *spans, unsigned 
 		lua_pushlstring(L, s.p + spans[2 * i], spans[2 * i + 1] - spans[2 * i]);
 }
 
+/* With option D a name gives the list of its groups that took part.  The capture is at the top. */
+static void push_to_list(lua_State *L, int table, struct str name)
+{
+	if (lua_type(L, -1) != LUA_TSTRING)
+		return;
+	lua_pushlstring(L, name.p, name.n);
+	lua_rawget(L, table);
+	if (!lua_istable(L, -1)) {
+		lua_pop(L, 1);
+		lua_createtable(L, 1, 0);
+		lua_pushlstring(L, name.p, name.n);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, table);
+	}
+	lua_pushvalue(L, -2);
+	lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+	lua_pop(L, 1);
+}
+
+static void push_named(lua_State *L, int table, struct str name)
+{
+	lua_pushlstring(L, name.p, name.n);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, table);
+}
+
 /* Fills the table at `table` with [0], groups and names. */
 static void push_captures(
 		lua_State *L, int table, const struct regex *re, struct str s, const size_t *spans)
@@ -96,11 +125,10 @@ static void push_captures(
 		struct str name = i != 0 ? regex_group_name(re, i) : STR_NONE;
 
 		push_span(L, s, spans, i);
-		if (name.p != NULL) {
-			lua_pushlstring(L, name.p, name.n);
-			lua_pushvalue(L, -2);
-			lua_rawset(L, table);
-		}
+		if (name.p != NULL && regex_has_duplicate_names(re))
+			push_to_list(L, table, name);
+		else if (name.p != NULL)
+			push_named(L, table, name);
 		lua_rawseti(L, table, (int)i);
 	}
 }
@@ -116,7 +144,20 @@ static int match_at(lua_State *L, struct regex *re, struct str s, size_t from, c
 	return r;
 }
 
-/* exec(subject, regex, options, pos) → captures, from, to | nil[, error] */
+/* Where the next match may begin: behind this one, or, when it is empty, a character further. */
+static size_t after(const struct regex *re, struct str s, const size_t *spans)
+{
+	size_t at = spans[1];
+
+	if (spans[1] > spans[0])
+		return at;
+	at++;
+	while (regex_is_utf(re) && at < s.n && ((unsigned char)s.p[at] & 0xc0) == 0x80)
+		at++;
+	return at;
+}
+
+/* exec(subject, regex, options, pos) → captures, from, to, next | nil[, error] */
 static int re_exec(lua_State *L)
 {
 	struct str s = ngx_check_text(L, 1, false);
@@ -134,7 +175,8 @@ static int re_exec(lua_State *L)
 	push_captures(L, lua_gettop(L), re, s, spans);
 	lua_pushinteger(L, (lua_Integer)spans[0] + 1);
 	lua_pushinteger(L, (lua_Integer)spans[1]);
-	return 3;
+	lua_pushinteger(L, (lua_Integer)after(re, s, spans) + 1);
+	return 4;
 }
 
 /* ctx.pos of the optional context table, 1-based; 1 without one. */
@@ -220,7 +262,7 @@ static void add_capture(lua_State *L, luaL_Buffer *b, int n)
 		lua_pop(L, 1);
 }
 
-/* expand(template, captures): $0 $1 ${1} $$ */
+/* expand(template, captures): $0 $1 ${1} $$; nil for any other $ */
 static int re_expand(lua_State *L)
 {
 	struct str t = ngx_check_text(L, 1, false);
@@ -243,9 +285,7 @@ static int re_expand(lua_State *L)
 			add_capture(L, &b, n);
 			i = is_braced && at < t.n && t.p[at] == '}' ? at : at - 1;
 		} else {
-			return luaL_error(L,
-					"attempt to use named capturing variables or a bad '$' "
-					"in the replacement string");
+			return lua_pushnil(L), 1;
 		}
 	}
 	luaL_pushresult(&b);
@@ -293,7 +333,10 @@ static const char entries[] = "local substitute, join = ...\n"
 /* clang-format off */
 #define RE_FUNCTIONS(X) \
 	X("match", re_match, PDK_ANY, VM_STRICT, "The captures of the first match, or nil.") \
-	X("find", re_find, PDK_ANY, VM_STRICT, "From and to of the first match, or nil.")
+	X("find", re_find, PDK_ANY, VM_STRICT, "From and to of the first match, or nil.") \
+	X("gmatch", NULL, PDK_ANY, VM_STRICT, "An iterator over the captures of all matches.") \
+	X("sub", NULL, PDK_ANY, VM_STRICT, "The text with the first match replaced, and 0 or 1.") \
+	X("gsub", NULL, PDK_ANY, VM_STRICT, "The text with all matches replaced, and their number.")
 /* clang-format on */
 
 static const struct pdk_function functions[] = {RE_FUNCTIONS(PDK_ROW)};

@@ -110,7 +110,7 @@ void pdk_register(lua_State *L, int env_index, const char *path, const struct pd
 		pdk_observer(path, rows, n);
 	pdk_push_table(L, env_index, path);
 	for (size_t i = 0; i < n; i++) {
-		if (rows[i].level == VM_LAX && level != VM_LAX)
+		if (rows[i].call == NULL || (rows[i].level == VM_LAX && level != VM_LAX))
 			continue;
 		lua_pushlightuserdata(L, (void *)(uintptr_t)&rows[i]);
 		lua_pushcclosure(L, dispatch, 1);

@@ -76,8 +76,8 @@ enum pdk_phases {
 };
 
 struct pdk_function {
-	const char *name; /* the Lua name within its table; "" = the table itself is callable */
-	lua_CFunction call;
+	const char *name;    /* the Lua name within its table; "" = the table itself is callable */
+	lua_CFunction call;  /* NULL: written in Lua, and put there by its module */
 	uint32_t phases;     /* enum pdk_phases */
 	enum vm_level level; /* VM_LAX: absent in strict VMs */
 	const char *doc;     /* one line; the documentation is made of these */

@@ -167,6 +167,16 @@ unsigned regex_groups(const struct regex *r)
 	return r->groups;
 }
 
+bool regex_is_utf(const struct regex *r)
+{
+	return strpbrk(r->options, "uU") != NULL;
+}
+
+bool regex_has_duplicate_names(const struct regex *r)
+{
+	return strchr(r->options, 'D') != NULL;
+}
+
 struct str regex_group_name(const struct regex *r, unsigned i)
 {
 	uint32_t n = 0, size = 0;

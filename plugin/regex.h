@@ -20,6 +20,9 @@ int regex_get(struct regex **ret, struct str pattern, const char *options, struc
 /* Groups of the pattern, without the whole match. */
 unsigned regex_groups(const struct regex *r);
 /* The name of group i (1 …), or STR_NONE. */
+bool regex_is_utf(const struct regex *r); /* options u, U */
+bool regex_has_duplicate_names(
+		const struct regex *r); /* option D: a name may have several groups */
 struct str regex_group_name(const struct regex *r, unsigned i);
 
 #define REGEX_UNSET ((size_t)-1)

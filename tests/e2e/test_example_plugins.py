@@ -39,6 +39,33 @@ def token(claims, secret):
     return text + "." + b64(hmac.new(secret, text.encode(), hashlib.sha256).digest())
 
 
+def key_pair(tmp_path, kind):
+    """A fresh private key (its file) and the public one as PEM, made by openssl(1)."""
+    key = tmp_path / f"{kind}.pem"
+    how = {"rsa": ["genrsa", "-out", key, "2048"], "ec": ["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key]}[kind]
+    subprocess.run(["openssl", *how], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], check=True, capture_output=True, text=True)
+    return key, public.stdout
+
+
+def raw_signature(der):
+    """r and s side by side (RFC 7518, 3.4)."""
+    out, at = b"", 2
+    for _ in range(2):
+        n = der[at + 1]
+        out += der[at + 2:at + 2 + n].lstrip(b"\0").rjust(32, b"\0")
+        at += 2 + n
+    return out
+
+
+def openssl_token(alg, claims, key):
+    def b64(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    text = b64(json.dumps({"alg": alg}).encode()) + "." + b64(json.dumps(claims).encode())
+    signature = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), check=True, capture_output=True).stdout
+    return text + "." + b64(raw_signature(signature) if alg == "ES256" else signature)
+
+
 def signed(path, secret):
     date = formatdate(usegmt=True)
     signature = base64.b64encode(hmac.new(secret, f"date: {date}\nGET {path}".encode(), hashlib.sha1).digest()).decode()
@@ -48,14 +75,15 @@ def signed(path, secret):
 class Bed:
     """A route /<plugin> for each plugin, all of them streamed to one node."""
 
-    def __init__(self, node, origin):
+    def __init__(self, node, origin, public_keys):
         self.node = node
         self.configs = {
             "request-transformer": {"add": {"headers": ["X-Added: yes"]}, "remove": {"headers": ["X-Secret"], "querystring": ["token"]}},
             "response-transformer": {"add": {"json": ["via:sluice"]}, "remove": {"json": ["headers"]}},
             "correlation-id": {"echo_downstream": True},
             "key-auth-static": {"keys": {"k1": "ann"}, "hide_credentials": True},
-            "jwt-verify": {"secrets": {"ann": "s3cret"}},
+            "key-auth-consumer": {"consumers": {"k1": "ann"}},
+            "jwt-verify": {"secrets": {"ann": "s3cret"}, "public_keys": public_keys},
             "hmac-verify": {"secrets": {"ann": "s3cret"}},
             "ip-restriction": {"deny": ["127.0.0.0/8"]},
             "cors": {"origins": ["https://a.example"]},
@@ -64,6 +92,7 @@ class Bed:
             "canary-by-header": {"canary_prefix": "/next", "values": ["beta"]},
             "request-termination": {"status_code": 418, "message": "teapot"},
         }
+        node.make("/consumers", {"username": "ann"})
         for name, config in self.configs.items():
             directory = EXAMPLES / name
             node.plugin(name, (directory / "handler.lua").read_text(), (directory / "schema.lua").read_text())
@@ -84,12 +113,13 @@ class Bed:
         return doc, r
 
 
-def test_all_of_them_are_streamed_and_work_on_real_traffic(node):
+def test_all_of_them_are_streamed_and_work_on_real_traffic(node, tmp_path):
     def behave(request):
         body = json.dumps({k: request[k] for k in ("method", "target", "headers", "body")}).encode()
         return reply(body, is_head=request["method"] == "HEAD")
     origin = Origin(behave)
-    bed = Bed(node, origin)
+    (rsa, rsa_public), (ec, ec_public) = key_pair(tmp_path, "rsa"), key_pair(tmp_path, "ec")
+    bed = Bed(node, origin, {"rsa": rsa_public, "ec": ec_public})
 
     doc, _ = bed.seen("request-transformer", rest="?token=1&q=2", headers={"X-Secret": "s"})
     assert doc["headers"]["x-added"] == "yes" and "x-secret" not in doc["headers"] and doc["target"].endswith("?q=2")
@@ -101,10 +131,21 @@ def test_all_of_them_are_streamed_and_work_on_real_traffic(node):
     assert bed.ask("key-auth-static").status_code == 401
     doc, _ = bed.seen("key-auth-static", headers={"apikey": "k1"})
     assert doc["headers"]["x-consumer-username"] == "ann" and "apikey" not in doc["headers"]
+    assert bed.ask("key-auth-consumer", headers={"apikey": "k2"}).status_code == 401
+    doc, _ = bed.seen("key-auth-consumer", headers={"apikey": "k1"})
+    assert doc["headers"]["x-consumer-username"] == "ann" and len(doc["headers"]["x-consumer-id"]) == 36 and "apikey" not in doc["headers"]
     claims = {"iss": "ann", "sub": "u1", "exp": time.time() + 60}
     doc, _ = bed.seen("jwt-verify", headers={"Authorization": "Bearer " + token(claims, b"s3cret")})
     assert doc["headers"]["x-jwt-subject"] == "u1"
     assert bed.ask("jwt-verify", headers={"Authorization": "Bearer " + token(claims, b"other")}).json() == {"message": "Invalid signature"}
+    for alg, issuer, key, other in (("RS256", "rsa", rsa, ec), ("ES256", "ec", ec, rsa)):
+        claims = {"iss": issuer, "sub": alg, "exp": time.time() + 60}
+        doc, _ = bed.seen("jwt-verify", headers={"Authorization": "Bearer " + openssl_token(alg, claims, key)})
+        assert doc["headers"]["x-jwt-subject"] == alg
+        bad = openssl_token(alg, claims, key).rsplit(".", 1)[0] + "." + openssl_token(alg, claims, other).rsplit(".", 1)[1]
+        assert bed.ask("jwt-verify", headers={"Authorization": "Bearer " + bad}).json() == {"message": "Invalid signature"}
+    confused = token({"iss": "rsa", "sub": "root"}, rsa_public.encode())
+    assert bed.ask("jwt-verify", headers={"Authorization": "Bearer " + confused}).status_code == 401
     assert bed.seen("hmac-verify", headers=signed("/hmac-verify", b"s3cret"))[0]["headers"]["x-consumer-username"] == "ann"
     assert bed.ask("hmac-verify", headers=signed("/hmac-verify", b"other")).status_code == 401
 

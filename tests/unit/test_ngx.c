@@ -235,6 +235,23 @@ static void regular_expressions_match_replace_and_are_bounded(void **state)
 			  "tostring(m) "
 			  ".. (e and e:sub(1, 11) or '-')",
 					"nilpcre_exec()"),
+			A("local m = ngx.re.match('b', '(?<n>a)?(?<n>b)', 'D') return #m.n .. "
+			  "m.n[1]",
+					"1b"),
+			A("local s, n, e = ngx.re.sub('x', 'y', '$name') return tostring(s) .. "
+			  "tostring(n) .. e",
+					"nilnilfailed to compile the replacement template"),
+			A("return (ngx.re.gsub('\u00e9a', '', '-', 'u'))", "-\u00e9-a-"),
+			A("local c = { pos = 2 } local m = ngx.re.match('aab', 'a', '', c) return "
+			  "c.pos .. m[0] .. tostring(ngx.re.match('aab', 'a', '', { pos = 9 }))",
+					"3anil"),
+			A("local t = {} local m = ngx.re.match('ab', '(a)(z)?b', 'jo', nil, t) "
+			  "return tostring(m == t) .. tostring(t[2])",
+					"truefalse"),
+			A("return table.concat({ ngx.re.find('xaby', '(a)(b)', 'jo', nil, 2) }, "
+			  "',')",
+					"3,3"),
+			A("return (ngx.re.gsub('A\\nB', '^.', '<$0>', 'mi'))", "<A>\n<B>"),
 			A("ngx.re.gsub('aaa', 'a', function() while true do end end)", "CPU time"));
 }
 
