@@ -2,14 +2,17 @@
 # sluiced, the node's master.  Everything but main() is a library, so that tests can link it.
 noinst_LIBRARIES += master/libmaster.a
 master_libmaster_a_SOURCES = \
+	master/account.c master/account.h \
 	master/apply.c master/apply.h \
 	master/backoff.c master/backoff.h \
 	master/blobs.c master/blobs.h \
 	master/child.c master/child.h \
 	master/control_child.c master/control_child.h \
 	master/counts.c master/counts.h \
+	master/exposition.c master/exposition.h \
 	master/follow.c master/follow.h \
 	master/hello.c master/hello.h \
+	master/histogram_json.c master/histogram_json.h \
 	master/history.c master/history.h \
 	master/intake.c master/intake.h \
 	master/latency.c master/latency.h \

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/account.h"
 #include "master/control_child.h"
 #include "master/counts.h"
 #include "master/follow.h"
@@ -40,6 +41,7 @@ struct master {
 	struct dict *dict;
 	int dict_fd;
 	struct latency *latency;
+	struct account *account;
 	struct supervise *workers;
 	struct follow *follow;
 	struct history *history;
@@ -316,9 +318,12 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r < 0)
 		return r;
 	r = latency_new(&m->latency, m->conf, n_workers, why);
+	if (r == 0)
+		r = account_new(&m->account, m->conf, n_workers, why);
 	if (r < 0)
 		return r;
 	workers.dict_fd = m->dict_fd;
+	workers.traffic_fd = account_fd(m->account);
 	workers.lat_fd = latency_rows_fd(m->latency);
 	workers.lat_names_fd = latency_names_fd(m->latency);
 	workers.listeners = m->listeners;
@@ -347,6 +352,7 @@ static int make_status(struct master *m, struct why *why)
 			.history = m->history,
 			.counts = m->counts,
 			.dict = m->dict,
+			.account = m->account,
 			.latency = m->latency,
 			.control = m->control != NULL ? control_child_process(m->control) : NULL,
 			.reload = reload,
@@ -419,6 +425,7 @@ void master_free(struct master *m)
 	status_free(m->status);
 	control_child_free(m->control);
 	supervise_free(m->workers);
+	account_free(m->account);
 	latency_free(m->latency);
 	dict_free(m->dict);
 	sl_close_fd(&m->dict_fd);

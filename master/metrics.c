@@ -2,33 +2,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "master/account.h"
 #include "master/child.h"
+#include "master/exposition.h"
 #include "master/latency.h"
 #include "master/status_docs.h"
 #include "shm/dict.h"
 
-static void head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void put(struct buf *out, const char *name, const char *type, const char *help, uint64_t v)
 {
-	head(out, name, type, help);
+	exposition_head(out, name, type, help);
 	buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
-}
-
-/* Label values: backslash, quote and newline escaped (exposition format 0.0.4). */
-static void put_label(struct buf *out, const char *value)
-{
-	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			buf_printf(out, "\\%c", *value);
-		else if (*value == '\n')
-			buf_add(out, "\\n", 2);
-		else
-			buf_add(out, value, 1);
-	}
 }
 
 /* ---- Kong's names ---- */
@@ -57,7 +41,8 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 	struct totals t = {.accepted = 0};
 
 	sum(s, &t);
-	head(out, "kong_nginx_connections_total", "gauge", "Number of connections by subsystem.");
+	exposition_head(out, "kong_nginx_connections_total", "gauge",
+			"Number of connections by subsystem.");
 	const struct {
 		const char *state;
 		uint64_t n;
@@ -70,7 +55,7 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 				"kong_nginx_connections_total{node_id=\"%s\",subsystem=\"http\","
 				"state=\"%s\"} %llu\n",
 				s->node->id, rows[i].state, (unsigned long long)rows[i].n);
-	head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
+	exposition_head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
 	buf_printf(out, "kong_nginx_requests_total{node_id=\"%s\",subsystem=\"http\"} %llu\n",
 			s->node->id, (unsigned long long)t.requests);
 }
@@ -79,7 +64,7 @@ static void put_kong(const struct status_sources *s, struct buf *out)
 {
 	struct follow_link l;
 
-	head(out, "kong_node_info", "gauge", "Node metadata information.");
+	exposition_head(out, "kong_node_info", "gauge", "Node metadata information.");
 	buf_printf(out, "kong_node_info{node_id=\"%s\",version=\"%s\"} 1\n", s->node->id,
 			PACKAGE_VERSION);
 	if (s->control != NULL)
@@ -136,11 +121,11 @@ static void put_plugin_rows(const struct status_sources *s, struct buf *out, con
 
 	snprintf(name, sizeof(name), "sluice_plugin_%s%s", field,
 			strcmp(type, "counter") == 0 ? "_total" : "");
-	head(out, name, type, help);
+	exposition_head(out, name, type, help);
 	for (size_t i = 0; counts_at(s->counts, i, &t); i++) {
 		memcpy(&v, (const char *)&t + offset, sizeof(v));
 		buf_printf(out, "%s{plugin=\"", name);
-		put_label(out, t.plugin);
+		exposition_label(out, t.plugin);
 		buf_printf(out, "\"} %llu\n", (unsigned long long)v);
 	}
 }
@@ -170,6 +155,7 @@ void status_metrics(const struct status_sources *s, struct buf *out)
 	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)
 #undef X
+	account_prometheus(s->account, out);
 	latency_prometheus(s->latency, out);
 	stat_prometheus(supervise_stat(s->workers), supervise_count(s->workers), out);
 }

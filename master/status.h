@@ -3,8 +3,8 @@
  * The status API: HTTP and JSON on status_listen, and the same with operators' verbs on
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
- *	GET /status /status/ready /workers /plugins /generations /latency /metrics    POST /reload
- *(socket only)
+ *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics    POST
+ * /reload (socket only)
  */
 #pragma once
 
@@ -18,6 +18,7 @@
 #include "master/node.h"
 #include "master/supervise.h"
 
+struct account;
 struct child;
 struct latency;
 struct event_base;
@@ -32,6 +33,7 @@ struct status_sources {
 	const struct history *history;
 	const struct counts *counts;
 	const struct dict *dict;       /* NULL: role control_plane */
+	const struct account *account; /* NULL: role control_plane */
 	const struct latency *latency; /* NULL: role control_plane */
 	const struct child *control;   /* sluice-control; NULL: role data_plane */
 	bool is_stopping;

@@ -244,6 +244,7 @@ static int start_worker(void *arg, pid_t *ret, struct why *why)
 	fds[n++] = (struct spawn_fd){v->conf.dict_fd, IPC_FD_DICT};
 	fds[n++] = (struct spawn_fd){v->conf.lat_fd, IPC_FD_LAT};
 	fds[n++] = (struct spawn_fd){v->conf.lat_names_fd, IPC_FD_LAT_NAMES};
+	fds[n++] = (struct spawn_fd){v->conf.traffic_fd, IPC_FD_TRAFFIC};
 	for (unsigned i = 0; i < n_listeners; i++)
 		fds[n++] = (struct spawn_fd){listeners_fd(v->conf.listeners, s->number, i),
 				IPC_FD_LISTENERS + (int)i};

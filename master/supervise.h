@@ -56,6 +56,7 @@ struct supervise_conf {
 	uint32_t n_workers;
 	int dict_fd;              /* shm/dict; borrowed */
 	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
+	int traffic_fd;           /* shm/traffic; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
 };
 

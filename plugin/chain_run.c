@@ -34,6 +34,7 @@ static enum chain_outcome failed(struct chain *c, const struct chain_slot *s)
 {
 	if ((PHASE_BIT(c->phase) & ANSWERING) == 0 || s->instance->is_open)
 		return CHAIN_RUN_DONE;
+	c->x->is_plugin_fault = !c->x->answer.is_set;
 	exchange_answer_error(c->x, 500, STR_NONE);
 	return CHAIN_RUN_ANSWER;
 }

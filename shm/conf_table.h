@@ -39,6 +39,7 @@
 	X(plugin_dict_size, SIZE, "16777216", RANGE(8388608, 1073741824), "Bytes of the memory that plugins of all workers share (sluice.dict, sluice.counter).") \
 	X(plugin_dict_quota, SIZE, "4194304", RANGE(4096, 1073741824), "Of those, bytes that one plugin may fill.") \
 	X(plugin_latency_slots, UINT, "256", RANGE(64, 4096), "Plugins whose latency is kept apart; those past it share one row. Rounded up to 64.") \
+	X(traffic_routes, UINT, "1024", RANGE(16, 1000000), "Routes whose traffic is counted apart in each worker (4 kB each once used); the rest share one row.") \
 	X(plugin_check_deadline_ms, UINT, "5000", RANGE(10, 600000), "How long sluice-check may take for one verdict.") \
 	X(client_header_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long a client may take to send a request's header section.") \
 	X(client_body_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long between two reads of a request body.") \

@@ -85,7 +85,8 @@ int ipc_pair(int ret[2]);
 	X(DICT, 8, "memfd: shm/dict") \
 	X(LAT, 9, "map or memfd: shm/lat, rows") \
 	X(LAT_NAMES, 10, "map or memfd: shm/lat, names") \
-	X(LISTENERS, 11, "first listener; as many as conf proxy_listen has addresses")
+	X(TRAFFIC, 11, "memfd: shm/traffic") \
+	X(LISTENERS, 12, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {
 #define X(id, fd, what) IPC_FD_##id = (fd),

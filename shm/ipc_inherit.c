@@ -61,6 +61,7 @@ static const struct {
 		{IPC_FD_DICT, "the plugin memory", is_memory},
 		{IPC_FD_LAT, "the latency rows", is_memory_or_map},
 		{IPC_FD_LAT_NAMES, "the latency names", is_memory_or_map},
+		{IPC_FD_TRAFFIC, "the traffic counters", is_memory},
 };
 
 int ipc_check_inherited(unsigned n_listeners, struct why *why)

@@ -16,6 +16,7 @@ CLEANFILES += $(LLHTTP_C)
 # What the tests and fuzz targets of the worker link, too.
 noinst_LIBRARIES += worker/libworker.a
 worker_libworker_a_SOURCES = \
+	worker/account.c worker/account.h \
 	worker/assoc.c worker/assoc.h \
 	worker/cidr.c worker/cidr.h \
 	worker/h1_body.c worker/h1_body.h \

@@ -160,6 +160,13 @@ static int open_latency(struct worker *w, struct why *why)
 	return lat_worker_open(&w->lat, IPC_FD_LAT, IPC_FD_LAT_NAMES, shape, w->slot, why);
 }
 
+static int open_traffic(struct worker *w, struct why *why)
+{
+	const struct traffic_shape shape = {w->board->n_slots, w->conf->traffic_routes};
+
+	return traffic_worker_open(&w->traffic, IPC_FD_TRAFFIC, shape, w->slot, why);
+}
+
 static int open_inherited(struct worker *w, struct why *why)
 {
 	int r = conf_from_fd(&w->conf, IPC_FD_CONF, why);
@@ -183,6 +190,8 @@ static int open_inherited(struct worker *w, struct why *why)
 		return -EINVAL;
 	}
 	r = open_latency(w, why);
+	if (r == 0)
+		r = open_traffic(w, why);
 	if (r != 0)
 		return r;
 	w->me = &w->board->slots[w->slot];
@@ -353,6 +362,7 @@ static void worker_close(struct worker *w)
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);
+	traffic_worker_free(w->traffic);
 	lat_worker_free(w->lat);
 	dict_free(w->dict);
 	real_ip_free(w->real_ip);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "worker/account.h"
 #include "worker/worker.h"
 
 #define FREE_MAX 256
@@ -378,14 +379,6 @@ static enum step_result step_response(struct req *q)
 	return run_phase(q, chain_response);
 }
 
-static _Atomic uint64_t *class_counter(struct stat_worker *s, int status)
-{
-	_Atomic uint64_t *const all[] = {&s->responses_1xx, &s->responses_2xx, &s->responses_3xx,
-			&s->responses_4xx, &s->responses_5xx};
-
-	return status >= 100 && status < 600 ? all[status / 100 - 1] : &s->responses_5xx;
-}
-
 static void access_line(const struct req *q)
 {
 	const struct exchange *x = &q->x;
@@ -408,8 +401,7 @@ static enum step_result step_log(struct req *q)
 	x->response.body_bytes_sent = q->body_sent;
 	if (!q->is_refused && q->chain != NULL)
 		chain_log(q->chain);
-	stat_add(class_counter(q->w->stat, x->response.status), 1);
-	stat_add(&q->w->stat->bytes_out, q->out.sent);
+	account_request(q);
 	if (log_wants(LOG_INFO))
 		access_line(q);
 	return STEP_DONE;

@@ -17,6 +17,7 @@
 #include "shm/lat.h"
 #include "shm/snapshot.h"
 #include "shm/stat.h"
+#include "shm/traffic.h"
 #include "worker/dns.h"
 #include "worker/h1_scan.h"
 #include "worker/real_ip.h"
@@ -47,6 +48,7 @@ struct worker {
 	struct stat_worker *stat;
 	struct dict *dict;
 	struct lat_worker *lat;
+	struct traffic_worker *traffic;
 	struct snapshot *snapshot;
 	struct snap_view *view; /* NULL: no generation yet */
 	struct engine *engine;  /* NULL: no plugins in this process */
