@@ -28,6 +28,7 @@ master_libmaster_a_SOURCES = \
 	master/status.c master/status.h \
 	master/status_docs.c master/status_docs.h \
 	master/status_plugins.c \
+	master/steering.c master/steering.h \
 	master/supervise.c master/supervise.h \
 	master/verdicts.c master/verdicts.h \
 	master/vet.c master/vet.h \
@@ -37,9 +38,9 @@ master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $
 	$(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
 
 LIBMASTER = master/libmaster.a
-MASTER_LDADD = $(LIBMASTER) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
+MASTER_LDADD = $(LIBMASTER) $(LIBEBPF) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
 	$(STREAM_LIBS) $(LIBPLUGIN_LIBS) $(SHM_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) \
-	$(CRYPTO_LIBS) $(SYSTEMD_LIBS)
+	$(CRYPTO_LIBS) $(SYSTEMD_LIBS) $(EBPF_LIBS)
 
 sbin_PROGRAMS += master/sluiced
 master_sluiced_SOURCES = master/main.c

@@ -20,6 +20,7 @@
 #include "master/node.h"
 #include "master/reload.h"
 #include "master/status.h"
+#include "master/steering.h"
 #include "master/supervise.h"
 #include "shm/dict.h"
 #include "shm/programs.h"
@@ -37,6 +38,7 @@ struct master {
 	struct event_base *base;
 	struct node *node;
 	struct listeners *listeners;
+	struct steering *steering;
 	struct snapshot_writer *writer;
 	struct dict *dict;
 	int dict_fd;
@@ -153,6 +155,8 @@ static void stop(struct master *m, bool is_fast)
 	sd_notify(0, "STOPPING=1");
 	m->sources.is_stopping = true;
 	/* nobody accepts on our copies: a connection there would wait for nothing */
+	if (m->steering != NULL)
+		steering_drop_listeners(m->steering);
 	listeners_free(m->listeners);
 	m->listeners = NULL;
 	m->is_control_gone = m->control == NULL || !control_child_stop(m->control, is_fast);
@@ -310,6 +314,10 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r == 0)
 		r = listeners_open(&m->listeners, m->conf->proxy_listen, n_workers, why);
 	if (r == 0)
+		r = steering_new(&m->steering, m->conf, n_workers, why);
+	if (r == 0)
+		r = steering_take_listeners(m->steering, m->listeners, why);
+	if (r == 0)
 		r = open_snapshot(m, why);
 	if (r < 0)
 		return r;
@@ -327,6 +335,7 @@ static int make_data_plane(struct master *m, struct why *why)
 	workers.lat_fd = latency_rows_fd(m->latency);
 	workers.lat_names_fd = latency_names_fd(m->latency);
 	workers.listeners = m->listeners;
+	workers.steering = m->steering;
 	workers.program = m->worker_program;
 	follow.writer = m->writer;
 	follow.check_program = m->check_program;
@@ -348,6 +357,7 @@ static int make_status(struct master *m, struct why *why)
 	m->sources = (struct status_sources){.node = m->node,
 			.follow = m->follow,
 			.workers = m->workers,
+			.steering = m->steering,
 			.writer = m->writer,
 			.history = m->history,
 			.counts = m->counts,
@@ -427,6 +437,7 @@ void master_free(struct master *m)
 	supervise_free(m->workers);
 	account_free(m->account);
 	latency_free(m->latency);
+	steering_free(m->steering);
 	dict_free(m->dict);
 	sl_close_fd(&m->dict_fd);
 	follow_free(m->follow);

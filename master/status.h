@@ -16,6 +16,7 @@
 #include "master/follow.h"
 #include "master/history.h"
 #include "master/node.h"
+#include "master/steering.h"
 #include "master/supervise.h"
 
 struct account;
@@ -29,6 +30,7 @@ struct status_sources {
 	const struct node *node;
 	const struct follow *follow;          /* NULL: role control_plane */
 	const struct supervise *workers;      /* NULL: role control_plane */
+	struct steering *steering;            /* NULL: role control_plane */
 	const struct snapshot_writer *writer; /* NULL: role control_plane */
 	const struct history *history;
 	const struct counts *counts;

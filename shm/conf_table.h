@@ -68,5 +68,9 @@
 	X(headers_upstream, LIST, "X-Kong-Request-Id", ONE_OF("X-Kong-Request-Id off"), "Headers added to requests to services; off = none.") \
 	X(allow_debug_header, BOOL, "off", ANY, "Answer Kong-Debug: 1 with the matched route and service.") \
 	X(shutdown_timeout_ms, UINT, "30000", RANGE(0, 86400000), "How long a stopping worker may finish its requests.") \
-	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.")
+	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.") \
+	X(worker_restart_delay_ms, UINT, "10", RANGE(1, 5000), "How long before a worker that ended by itself is started again; doubles up to 5 s while it keeps ending.") \
+	X(steering, STRING, "auto", ONE_OF("auto on off"), "Pick the worker of a connection in the kernel (eBPF): auto = where possible, on = refuse to start without, off = never.") \
+	X(steering_mode, STRING, "least_conn", ONE_OF("least_conn hash_ip cpu round_robin kernel"), "How a worker is picked: least_conn, hash_ip, cpu, round_robin, or kernel (as SO_REUSEPORT hashes); sluicectl steering changes it while running.") \
+	X(bpf_pin_dir, STRING, "/sys/fs/bpf/sluice", PATH, "Directory of a BPF file system where maps and programs are pinned for bpftool; one per node; empty = pin nothing.")
 /* clang-format on */

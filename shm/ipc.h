@@ -79,7 +79,7 @@ int ipc_pair(int ret[2]);
 #define IPC_INHERIT_TABLE(X) \
 	X(CHANNEL, 3, "SOCK_SEQPACKET to the master") \
 	X(CONF, 4, "memfd: the node configuration (shm/conf)") \
-	X(BOARD, 5, "memfd: shm/board") \
+	X(BOARD, 5, "memfd or BPF map: shm/board") \
 	X(STAT, 6, "memfd: shm/stat") \
 	X(WAKE, 7, "eventfd: a generation was committed") \
 	X(DICT, 8, "memfd: shm/dict") \

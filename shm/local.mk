@@ -23,7 +23,7 @@ shm_librecord_a_CFLAGS = $(SLUICE_CFLAGS) -w
 noinst_LIBRARIES += shm/libshm.a
 shm_libshm_a_SOURCES = \
 	shm/area.c shm/area.h \
-	shm/board.c shm/board.h \
+	shm/board.c shm/board.h shm/board_layout.h \
 	shm/conf.c shm/conf.h shm/conf_table.h \
 	shm/conf_address.c \
 	shm/conf_file.c shm/conf_file.h \

@@ -73,6 +73,7 @@ void conn_close(struct conn *c)
 	w->n_conns--;
 	stat_set(&w->stat->connections_active, w->n_conns);
 	atomic_store_explicit(&w->me->active, w->n_conns, memory_order_relaxed);
+	board_slot_settle(w->me);
 }
 
 void conn_bury(struct worker *w)

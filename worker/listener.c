@@ -45,52 +45,94 @@ static void shed(struct worker *w, int fd)
 	close(fd);
 }
 
+enum outcome { TOOK_ONE, IS_EMPTY, CANNOT };
+
 /* Out of descriptors: take one connection with the spare one, answer, close. */
-static bool shed_with_spare(struct listener *l)
+static enum outcome shed_with_spare(struct listener *l)
 {
 	int fd;
 
 	if (spare_fd < 0)
-		return false;
+		return CANNOT;
 	close(spare_fd);
 	spare_fd = -1;
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
 		shed(l->w, fd);
 	spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	return fd >= 0;
+	return fd >= 0 ? TOOK_ONE : CANNOT;
 }
 
-/* False: the queue is empty, or nothing can be taken now. */
-static bool accept_one(struct listener *l)
+static enum outcome refused(struct listener *l, int err)
+{
+	if (err == EMFILE || err == ENFILE)
+		return shed_with_spare(l);
+	if (err == EAGAIN)
+		return IS_EMPTY;
+	return err == ECONNABORTED || err == EINTR ? TOOK_ONE : CANNOT;
+}
+
+/* One that the kernel's hash sent here was never assigned: it must not hide one that was. */
+static void count_seen(struct board_slot *me)
+{
+	uint64_t seen = atomic_load_explicit(&me->seen, memory_order_relaxed) + 1;
+
+	if ((int64_t)(atomic_load_explicit(&me->assigned, memory_order_relaxed) - seen) >= 0)
+		atomic_store_explicit(&me->seen, seen, memory_order_relaxed);
+}
+
+static enum outcome accept_one(struct listener *l)
 {
 	struct worker *w = l->w;
 	struct sockaddr_storage address = {0};
 	socklen_t n = sizeof(address);
 	int fd = accept4(l->fd, (struct sockaddr *)&address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-		return shed_with_spare(l);
 	if (fd < 0)
-		return errno == ECONNABORTED || errno == EINTR;
+		return refused(l, errno);
 	stat_add(&w->stat->connections_accepted, 1);
-	atomic_fetch_add_explicit(&w->me->accepted, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&w->me->seen, 1, memory_order_relaxed);
+	stat_add(&w->me->accepted, 1);
+	count_seen(w->me);
 	if (w->n_conns >= w->conf->connections_max)
 		shed(w, fd);
 	else
 		conn_accepted(w, fd, &address, l->port);
-	return true;
+	board_slot_settle(w->me);
+	return TOOK_ONE;
+}
+
+static enum outcome accept_turn(struct listener *l)
+{
+	enum outcome outcome = TOOK_ONE;
+
+	for (int i = 0; i < ACCEPT_TURN && outcome == TOOK_ONE; i++)
+		outcome = accept_one(l);
+	return outcome;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
-	struct listener *l = arg;
-
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < ACCEPT_TURN && accept_one(l); i++)
-		;
+	accept_turn(arg);
+}
+
+/* What was assigned that long ago has come to the queue by now, or never will: a handshake was
+ * given up, a SYN was answered with a cookie. */
+void listeners_settle(struct worker *w)
+{
+	uint64_t ripe = w->assigned_before;
+
+	w->assigned_before = atomic_load_explicit(&w->me->assigned, memory_order_relaxed);
+	if ((int64_t)(ripe - atomic_load_explicit(&w->me->seen, memory_order_relaxed)) <= 0)
+		return;
+	for (unsigned i = 0; i < w->n_listeners; i++) {
+		if (accept_turn(&w->listeners[i]) != IS_EMPTY)
+			return;
+	}
+	if ((int64_t)(ripe - atomic_load_explicit(&w->me->seen, memory_order_relaxed)) > 0)
+		stat_set(&w->me->seen, ripe);
+	board_slot_settle(w->me);
 }
 
 static int listener_open(struct listener *l, struct worker *w, int fd)
@@ -131,8 +173,11 @@ int listeners_open(struct worker *w, unsigned n, struct why *why)
 
 void listeners_stop(struct worker *w)
 {
-	for (unsigned i = 0; i < w->n_listeners; i++)
+	for (unsigned i = 0; i < w->n_listeners; i++) {
 		event_del(&w->listeners[i].event);
+		/* while a copy is open anywhere, the master cannot give its queue to others */
+		close(w->listeners[i].fd);
+	}
 	w->n_listeners = 0;
 }
 

@@ -26,6 +26,7 @@
 /* Each discarded VM leaves 64 kB and more of machine code behind. */
 #define DISCARDS_MAX 128
 #define SECOND_TICKS (1000 / TIMER_TICK_MS)
+#define SETTLE_TICKS (LISTENERS_SETTLE_MS / TIMER_TICK_MS)
 
 static struct worker worker = {.magic = WORKER_MAGIC};
 static uint64_t ticks, drain_until_ns;
@@ -91,6 +92,16 @@ static void refresh_date(struct worker *w)
 	strftime(w->date, sizeof(w->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
+/* New connections avoid a worker that misses a few of these. */
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	atomic_store_explicit(&w->me->heartbeat_ns, clock_mono_ns(), memory_order_relaxed);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -98,7 +109,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	atomic_store_explicit(&w->me->heartbeat_ns, now, memory_order_relaxed);
 	w->real_offset_ns = clock_real_ns() - now;
 	conn_bury(w);
 	upconn_bury(w->upstreams);
@@ -107,6 +117,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	ticks++;
 	if (ticks % 2 == 0 && w->engine != NULL)
 		engine_idle(w->engine);
+	if (ticks % SETTLE_TICKS == 0)
+		listeners_settle(w);
 	if (ticks % SECOND_TICKS == 0) {
 		refresh_date(w);
 		master_link_plugin_stats(w);
@@ -304,6 +316,8 @@ static int worker_open(struct worker *w, struct why *why)
 	atomic_store_explicit(&w->me->pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&w->me->state, SLOT_STARTING, memory_order_release);
 	atomic_store_explicit(&w->me->active, 0, memory_order_relaxed);
+	/* mapped: nothing else is done with it */
+	close(IPC_FD_BOARD);
 	w->request_limits = (struct h1_limits){(size_t)w->conf->request_line_max,
 			(size_t)w->conf->header_max, w->conf->header_count_max};
 	added_headers_read(w);
@@ -334,10 +348,13 @@ static int worker_open(struct worker *w, struct why *why)
 static int worker_serve(struct worker *w, struct why *why)
 {
 	const struct timeval tick = {.tv_sec = 0, .tv_usec = TIMER_TICK_MS * 1000};
+	const struct timeval beat = {.tv_sec = 0, .tv_usec = BOARD_BEAT_MS * 1000};
 	struct event *ticker = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	struct event *beater = event_new(w->base, -1, EV_PERSIST, on_beat, w);
 	int r;
 
-	if (ticker == NULL || event_add(ticker, &tick) != 0)
+	if (ticker == NULL || event_add(ticker, &tick) != 0 || beater == NULL ||
+			event_add(beater, &beat) != 0)
 		return why_errno(why, ENOMEM, "event loop");
 	worker_switch_generation(w);
 	r = listeners_open(w, count_listeners(w->conf), why);
@@ -348,6 +365,7 @@ static int worker_serve(struct worker *w, struct why *why)
 	master_link_ready(w);
 	event_base_dispatch(w->base);
 	event_free(ticker);
+	event_free(beater);
 	return 0;
 }
 

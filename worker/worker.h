@@ -63,8 +63,9 @@ struct worker {
 	struct added_headers added;
 	struct listener *listeners;
 	unsigned n_listeners;
-	struct conn *conns;      /* open client connections */
-	struct conn *dead_conns; /* closed in this turn of the loop */
+	uint64_t assigned_before; /* board: at the last listeners_settle() */
+	struct conn *conns;       /* open client connections */
+	struct conn *dead_conns;  /* closed in this turn of the loop */
 	uint32_t n_conns;
 	bool is_draining;
 	uint64_t real_offset_ns; /* real clock − monotonic clock, of the last tick */
