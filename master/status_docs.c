@@ -125,7 +125,10 @@ static json_t *snapshot_json(const struct status_sources *s)
 			{"routes", SLUICE__RECORD__KIND__ROUTE},
 			{"plugins", SLUICE__RECORD__KIND__PLUGIN_INSTANCE},
 			{"custom_plugins", SLUICE__RECORD__KIND__PLUGIN_CODE},
-			{"consumers", SLUICE__RECORD__KIND__CONSUMER}};
+			{"consumers", SLUICE__RECORD__KIND__CONSUMER},
+			{"certificates", SLUICE__RECORD__KIND__CERTIFICATE},
+			{"snis", SLUICE__RECORD__KIND__SNI},
+			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_object_set_new(counts, kinds[i].name,
@@ -214,7 +217,7 @@ json_t *status_doc_status(const struct status_sources *s)
 
 static bool is_empty(const struct snap_view *v)
 {
-	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CONSUMER; kind++) {
+	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CA_CERTIFICATE; kind++) {
 		if (snap_count(v, kind) != 0)
 			return false;
 	}
