@@ -20,6 +20,7 @@ master_libmaster_a_SOURCES = \
 	master/master.c master/master.h \
 	master/metrics.c \
 	master/node.c master/node.h \
+	master/own_certificate.c master/own_certificate.h \
 	master/plan.c master/plan.h \
 	master/reload.c master/reload.h \
 	master/review.c master/review.h \

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/hex.h"
 #include "shm/area.h"
 
 #define BOARD_MAGIC SL_MAGIC('B', 'O', 'R', 'D')
@@ -34,6 +35,7 @@ int board_create(struct board **ret, int *ret_fd, uint32_t n_slots, struct why *
 		return r;
 	*ret = p;
 	(*ret)->n_slots = n_slots;
+	random_bytes((*ret)->ticket_secret, BOARD_SECRET_BYTES);
 	return 0;
 }
 
@@ -49,6 +51,7 @@ int board_adopt(struct board **ret, int fd, uint32_t n_slots, struct why *why)
 		return r;
 	*ret = p;
 	(*ret)->n_slots = n_slots;
+	random_bytes((*ret)->ticket_secret, BOARD_SECRET_BYTES);
 	return 0;
 }
 

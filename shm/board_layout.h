@@ -21,6 +21,7 @@ typedef __s64 int64_t;
 
 #define BOARD_SLOTS_MAX 64
 #define BOARD_ABI 2
+#define BOARD_SECRET_BYTES 32
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_DEAD };
 
@@ -54,6 +55,8 @@ struct board {
 	uint32_t magic, abi;
 	uint32_t n_slots, pad;
 	BOARD_WORD64 live_generation; /* committed; workers compare at request start */
-	uint64_t header_pad[5];
+	uint64_t ticket_secret[BOARD_SECRET_BYTES /
+			       8]; /* of the keys of TLS tickets; since start */
+	uint64_t header_pad;
 	struct board_slot slots[BOARD_SLOTS_MAX];
 };

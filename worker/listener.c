@@ -20,12 +20,13 @@ struct listener {
 	struct event event;
 	int fd;
 	uint16_t port;
+	bool is_tls;
 };
 
 /* Given up for a moment when descriptors run out, so that a client gets its 503. */
 static int spare_fd = -1;
 
-static void shed(struct worker *w, int fd)
+static void shed(struct worker *w, int fd, bool is_tls)
 {
 	static const char text[] = "HTTP/1.1 503 Service Unavailable\r\n"
 				   "Content-Type: application/json; charset=utf-8\r\n"
@@ -36,7 +37,7 @@ static void shed(struct worker *w, int fd)
 
 	stat_add(&w->stat->requests_shed, 1);
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
-	if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) >= 0) {
+	if (!is_tls && send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) >= 0) {
 		shutdown(fd, SHUT_WR);
 		/* what came already is read, so that close() does not reset the answer away */
 		while (recv(fd, sink, sizeof(sink), MSG_DONTWAIT) == (ssize_t)sizeof(sink))
@@ -58,7 +59,7 @@ static enum outcome shed_with_spare(struct listener *l)
 	spare_fd = -1;
 	fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		shed(l->w, fd);
+		shed(l->w, fd, l->is_tls);
 	spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	return fd >= 0 ? TOOK_ONE : CANNOT;
 }
@@ -94,9 +95,9 @@ static enum outcome accept_one(struct listener *l)
 	stat_add(&w->me->accepted, 1);
 	count_seen(w->me);
 	if (w->n_conns >= w->conf->connections_max)
-		shed(w, fd);
+		shed(w, fd, l->is_tls);
 	else
-		conn_accepted(w, fd, &address, l->port);
+		conn_accepted(w, fd, &address, l->port, l->is_tls);
 	board_slot_settle(w->me);
 	return TOOK_ONE;
 }
@@ -157,6 +158,10 @@ static int listener_open(struct listener *l, struct worker *w, int fd)
 
 int listeners_open(struct worker *w, unsigned n, struct why *why)
 {
+	const char *at = w->conf->proxy_listen;
+	struct conf_address address;
+	struct str one;
+
 	spare_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	w->listeners = calloc(n + 1, sizeof(*w->listeners));
 	if (w->listeners == NULL)
@@ -167,6 +172,8 @@ int listeners_open(struct worker *w, unsigned n, struct why *why)
 
 		if (r != 0)
 			return why_errno(why, -r, "listener %u", w->n_listeners);
+		if (conf_list_next(&at, &one) && conf_parse_address(one, &address, why) == 0)
+			w->listeners[w->n_listeners].is_tls = address.is_tls;
 	}
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
+#include "worker/tls_server.h"
 #include "worker/worker.h"
 
 #define CONFIGURE_CPU_MS 500
@@ -334,6 +335,8 @@ static int worker_open(struct worker *w, struct why *why)
 		r = upconn_pool_new(&w->upstreams, w);
 	if (r == 0)
 		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
+	if (r == 0 && conf_has_tls(w->conf))
+		r = tls_server_new(&w->tls_server, w->conf, w->board, why);
 	if (r == 0)
 		r = open_engine(w, why);
 	if (r == 0)
@@ -377,6 +380,7 @@ static void worker_close(struct worker *w)
 	listeners_free(w);
 	upconn_pool_free(w->upstreams);
 	upstream_tls_free(w->tls);
+	tls_server_free(w->tls_server);
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "worker/account.h"
+#include "worker/client_tls.h"
 #include "worker/worker.h"
 
 #define FREE_MAX 256
@@ -147,7 +148,9 @@ static void request_identify(struct req *q)
 	id_make(r->id);
 	r->start_mono_ns = clock_mono_ns();
 	r->start_real_ns = r->start_mono_ns + q->w->real_offset_ns;
-	r->scheme = STR("http");
+	r->scheme = c->tls != NULL ? STR("https") : STR("http");
+	if (c->tls != NULL)
+		client_tls_tell(c->tls, r);
 	r->client = (struct endpoint){{c->client_ip, c->client_ip_n}, c->client_port};
 	r->server = (struct endpoint){{c->server_ip, c->server_ip_n}, c->server_port};
 	r->real_client = r->client;
@@ -225,12 +228,12 @@ static void answer(struct req *q, int status, const char *message)
 	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
 }
 
-static void refuse(struct req *q, int status)
+static void refuse(struct req *q, int status, const char *message)
 {
 	q->is_refused = true;
 	q->head.keep_alive = false;
 	q->at = STEP_RESPOND;
-	answer(q, status, NULL);
+	answer(q, status, message);
 }
 
 void req_start(struct conn *c, struct str head)
@@ -248,7 +251,7 @@ void req_start(struct conn *c, struct str head)
 	status = request_fill(q, head);
 	if (status != 0) {
 		stat_add(&c->w->stat->requests_refused, 1);
-		refuse(q, status);
+		refuse(q, status, NULL);
 		return;
 	}
 	q->keep_alive = q->head.keep_alive && !c->w->is_draining &&
@@ -257,10 +260,10 @@ void req_start(struct conn *c, struct str head)
 		return;
 	q->chain = chain_new(c->w->engine, &q->x);
 	if (q->chain == NULL)
-		refuse(q, 500);
+		refuse(q, 500, NULL);
 }
 
-void req_refuse(struct conn *c, int status)
+void req_refuse(struct conn *c, int status, const char *message)
 {
 	struct req *q = req_new(c);
 
@@ -271,7 +274,7 @@ void req_refuse(struct conn *c, int status)
 	}
 	request_identify(q);
 	q->x.request.method = STR("GET");
-	refuse(q, status);
+	refuse(q, status, message);
 	req_drive(q);
 }
 
@@ -309,27 +312,6 @@ static enum step_result step_rewrite(struct req *q)
 	return run_phase(q, chain_rewrite);
 }
 
-/* A route for https only, asked over http: 426, or a redirect (route field). */
-static void answer_https_only(struct req *q, const struct route *r)
-{
-	uint32_t code = r->rec->https_redirect_status_code;
-	struct exchange_request *x = &q->x.request;
-	struct str to;
-
-	if (code == 0 || code == 426) {
-		answer(q, 426, "Please use HTTPS protocol");
-		headers_set_id(&q->x.answer.headers, HEADER_CONNECTION, STR("Upgrade"));
-		headers_set_id(&q->x.answer.headers, HEADER_UPGRADE, STR("TLS/1.2, HTTP/1.1"));
-		return;
-	}
-	to = arena_printf(q->arena, "https://%.*s%.*s%s%.*s", STR_ARG(x->host),
-			STR_ARG(x->raw_path), x->raw_query.n != 0 ? "?" : "",
-			STR_ARG(x->raw_query));
-	exchange_answer_bare(&q->x, (int)code);
-	if (to.p != NULL)
-		headers_set_id(&q->x.answer.headers, HEADER_LOCATION, to);
-}
-
 static enum step_result step_route(struct req *q)
 {
 	const struct route *r;
@@ -349,8 +331,8 @@ static enum step_result step_route(struct req *q)
 	}
 	if (q->chain != NULL && r->plan != NULL)
 		chain_set_plan(q->chain, r->plan);
-	if (!r->is_http) {
-		answer_https_only(q, r);
+	if (!r->is_http && !req_is_over_https(q)) {
+		req_answer_https_only(q, r);
 		q->at = STEP_RESPOND - 1;
 	}
 	return STEP_GO_ON;

@@ -57,6 +57,7 @@ struct worker {
 	struct real_ip *real_ip;
 	struct upconn_pool *upstreams;
 	struct upstream_tls *tls;
+	struct tls_server *tls_server; /* NULL: no listener is for TLS */
 	struct master_link *master;
 	struct timer_wheel timers;
 	struct h1_limits request_limits;
