@@ -74,13 +74,34 @@ static void verdict_key(uint32_t kind, const char *id, char *buf, size_t size)
 	snprintf(buf, size, "%u:%s", kind, id);
 }
 
+/* Whatever the breaker does. */
+static bool is_same_verdict(json_t *a, json_t *b)
+{
+	json_t *x = json_copy(a), *y = json_copy(b);
+	bool is_same;
+
+	json_object_del(x, "breaker");
+	json_object_del(y, "breaker");
+	is_same = y != NULL && json_equal(x, y);
+	json_decref(x);
+	json_decref(y);
+	return is_same;
+}
+
+static json_t *breaker_or_null(const json_t *verdict)
+{
+	const char *state = json_string_value(json_object_get(verdict, "breaker"));
+
+	return state != NULL && state[0] != '\0' ? json_string(state) : json_null();
+}
+
 bool feed_node_judge(struct feed_node *n, const Sluice__Stream__V1__ResourceVerdict *v)
 {
 	bool is_removed = v->state == SLUICE__STREAM__V1__RESOURCE_VERDICT__STATE__REMOVED;
 	bool is_plain = v->state == SLUICE__STREAM__V1__RESOURCE_VERDICT__STATE__ACTIVE &&
 			v->kind != 4;
 	char key[80];
-	json_t *said;
+	json_t *said, *before;
 	bool is_new;
 
 	verdict_key(v->kind, v->id, key, sizeof(key));
@@ -88,15 +109,19 @@ bool feed_node_judge(struct feed_node *n, const Sluice__Stream__V1__ResourceVerd
 		json_object_del(n->verdicts, key);
 		return false;
 	}
-	said = json_pack("{s:i, s:s, s:I, s:s, s:i, s:i, s:s, s:s, s:i, s:s, s:I}", "kind",
+	said = json_pack("{s:i, s:s, s:I, s:s, s:i, s:i, s:s, s:s, s:i, s:s, s:I, s:s}", "kind",
 			(int)v->kind, "id", v->id, "version", (json_int_t)v->version, "state",
 			state_name(v->state), "workers_active", (int)v->workers_active,
 			"workers_total", (int)v->workers_total, "code", v->error_code, "file",
 			v->error_file, "line", (int)v->error_line, "message", v->error_text,
-			"version_in_force", (json_int_t)v->version_in_force);
+			"version_in_force", (json_int_t)v->version_in_force, "breaker", v->breaker);
 	if (said == NULL)
 		return false;
-	is_new = !json_equal(said, json_object_get(n->verdicts, key));
+	before = json_object_get(n->verdicts, key);
+	is_new = !is_same_verdict(said, before);
+	/* an Ack does not speak of breakers: the NodeStatus behind it does */
+	if (v->breaker[0] == '\0' && before != NULL)
+		json_object_set(said, "breaker", json_object_get(before, "breaker"));
 	json_object_set_new(n->verdicts, key, said);
 	return is_new;
 }
@@ -216,7 +241,8 @@ json_t *feed_node_plugin(const struct feed_node *n, const char *plugin_id, uint6
 	*ret_active = strcmp(state, "active") == 0;
 	if (n->peer == NULL)
 		state = "disconnected";
-	return json_pack("{s:s, s:o, s:I, s:I, s:s, s:o}", "id", n->id, "hostname",
+	return json_pack("{s:s, s:o, s:I, s:I, s:s, s:o, s:o}", "id", n->id, "hostname",
 			text_or_null(n->hostname), "workers_active", active, "workers_total", total,
-			"state", state, "error", is_current ? error_of(v) : json_null());
+			"state", state, "error", is_current ? error_of(v) : json_null(), "breaker",
+			breaker_or_null(v));
 }

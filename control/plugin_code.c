@@ -241,6 +241,7 @@ static int put_code(struct op *op, const json_t *entity, const json_t *verdict, 
 						.handler_bytes = handler.n,
 						.schema_bytes = schema.n,
 						.verdict = verdict,
+						.entity = entity,
 				},
 				&spec);
 	if (r != 0) {
@@ -273,7 +274,7 @@ static bool is_renamed(const json_t *old, const json_t *entity)
 	       !json_equal(json_object_get(old, "name"), json_object_get(entity, "name"));
 }
 
-/* Only tags or times changed: what sluice-check said still holds. */
+/* Only tags, times or limits changed: what sluice-check said still holds. */
 static bool is_same_code(const json_t *old, const json_t *entity)
 {
 	return old != NULL && !is_renamed(old, entity) &&
@@ -281,19 +282,21 @@ static bool is_same_code(const json_t *old, const json_t *entity)
 	       str_eq(text_field(old, "schema"), text_field(entity, "schema"));
 }
 
-static int keep_spec(struct op *op, const char *id, struct str *ret_spec)
+static int keep_code(struct op *op, const json_t *entity, struct str *ret_spec)
 {
+	const char *id = text_field(entity, "id").p;
+	struct buf spec = {0};
 	struct store_entity e;
-	char *copy;
 	int r = store_get(op->txn, entity_def(ENTITY_CUSTOM_PLUGINS)->kind, id, &e);
 
 	if (r != 0)
 		return op_store(op, r == STORE_E_NONE ? -EIO : r);
-	copy = malloc(e.spec.n + 1);
-	if (copy == NULL)
-		return op_store(op, -ENOMEM);
-	memcpy(copy, e.spec.p, e.spec.n);
-	*ret_spec = (struct str){copy, e.spec.n};
+	r = spec_remake_code(e.spec, entity, &spec);
+	if (r != 0) {
+		buf_done(&spec);
+		return op_store(op, r);
+	}
+	*ret_spec = (struct str){spec.p, spec.n};
 	return 0;
 }
 
@@ -304,7 +307,7 @@ int plugin_code_write(struct op *op, const json_t *old, const json_t *entity, st
 	int r;
 
 	if (is_same_code(old, entity))
-		return keep_spec(op, id, ret_spec);
+		return keep_code(op, entity, ret_spec);
 	if (is_renamed(old, entity) && is_used(op, id)) {
 		fault_field(&op->fault, "name",
 				"cannot be renamed while plugin instances use it: create a plugin "

@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "control/spec.h"
+#include "plugin/limits.h"
+#include "shm/record.pb-c.h"
+
 /* ---- before any child is started ---- */
 
 static int line_of(struct str source, size_t at)
@@ -53,13 +57,18 @@ static void check_source(
 static json_t *make_request(const struct op *op, const json_t *entity)
 {
 	const struct conf *c = op->model->conf;
+	Sluice__Record__Limits own;
+	struct limits_policy policy;
+	struct vm_limits limits;
 
+	limits_policy_of(c, &policy);
+	(void)limits_resolve(&policy, spec_limits(&own, entity), NULL, &limits);
 	return json_pack("{s:O, s:s, s:O, s:O, s:s, s:{s:I, s:I, s:I}, s:[], s:b}", "name",
 			json_object_get(entity, "name"), "user", c->worker_user, "schema",
 			json_object_get(entity, "schema"), "handler",
 			json_object_get(entity, "handler"), "untrusted_lua", c->untrusted_lua,
-			"limits", "cpu_ms", (json_int_t)c->plugin_limits_cpu_ms, "memory_mb",
-			(json_int_t)c->plugin_limits_memory_mb, "source_kb",
+			"limits", "cpu_ms", (json_int_t)limits.cpu_ms, "memory_mb",
+			(json_int_t)limits.memory_mb, "source_kb",
 			(json_int_t)c->plugin_limits_source_kb, "configs", "want_bytecode", 0);
 }
 

@@ -76,46 +76,6 @@ static char *lower(struct arena *a, const char *s)
 	return copy != NULL ? copy : loose("");
 }
 
-/* ---- certificates ---- */
-
-static int certificate_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
-{
-	Sluice__Record__Certificate m = SLUICE__RECORD__CERTIFICATE__INIT;
-
-	m.id = text(e, "id");
-	m.cert = text(e, "cert");
-	m.key = text(e, "key");
-	m.cert_alt = text(e, "cert_alt");
-	m.key_alt = text(e, "key_alt");
-	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
-	m.json = bytes(json.p, json.n);
-	return pack(&m.base, ret);
-}
-
-static int sni_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
-{
-	Sluice__Record__Sni m = SLUICE__RECORD__SNI__INIT;
-
-	m.id = text(e, "id");
-	m.name = lower(a, text(e, "name"));
-	m.certificate_id = foreign(e, "certificate");
-	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
-	m.json = bytes(json.p, json.n);
-	return pack(&m.base, ret);
-}
-
-static int ca_certificate_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
-{
-	Sluice__Record__CaCertificate m = SLUICE__RECORD__CA_CERTIFICATE__INIT;
-
-	m.id = text(e, "id");
-	m.cert = text(e, "cert");
-	m.cert_digest = text(e, "cert_digest");
-	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
-	m.json = bytes(json.p, json.n);
-	return pack(&m.base, ret);
-}
-
 /* ---- services, consumers, plugins ---- */
 
 static int service_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
@@ -123,6 +83,7 @@ static int service_make(struct arena *a, const json_t *e, struct str json, struc
 	Sluice__Record__Service m = SLUICE__RECORD__SERVICE__INIT;
 	const json_t *verify = json_object_get(e, "tls_verify");
 
+	(void)a;
 	m.id = text(e, "id");
 	m.name = text(e, "name");
 	m.enabled = flag(e, "enabled");
@@ -137,9 +98,6 @@ static int service_make(struct arena *a, const json_t *e, struct str json, struc
 	m.tls_verify = !json_is_boolean(verify) ? 0 : json_is_true(verify) ? 2 : 1;
 	if (json_is_integer(json_object_get(e, "tls_verify_depth")))
 		m.tls_verify_depth = number(e, "tls_verify_depth") + 1;
-	m.client_certificate_id = foreign(e, "client_certificate");
-	m.ca_certificate_ids =
-			texts(a, json_object_get(e, "ca_certificates"), &m.n_ca_certificate_ids);
 	m.json = bytes(json.p, json.n);
 	return pack(&m.base, ret);
 }
@@ -156,9 +114,27 @@ static int consumer_make(struct arena *a, const json_t *e, struct str json, stru
 	return pack(&m.base, ret);
 }
 
+struct Sluice__Record__Limits *spec_limits(struct Sluice__Record__Limits *ret, const json_t *e)
+{
+	const json_t *limits = json_object_get(e, "limits");
+
+	if (!json_is_object(limits))
+		return NULL;
+	sluice__record__limits__init(ret);
+	ret->cpu_ms = number(limits, "cpu_ms");
+	ret->wall_ms = number(limits, "wall_ms");
+	ret->memory_mb = number(limits, "memory_mb");
+	ret->log_lines = number(limits, "log_lines");
+	ret->output_kb = number(limits, "output_kb");
+	return (ret->cpu_ms | ret->wall_ms | ret->memory_mb | ret->log_lines | ret->output_kb) != 0
+			       ? ret
+			       : NULL;
+}
+
 static int plugin_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
 {
 	Sluice__Record__PluginInstance m = SLUICE__RECORD__PLUGIN_INSTANCE__INIT;
+	Sluice__Record__Limits limits;
 	sl_auto_mem char *config = json_dumps(json_object_get(e, "config"), JSON_COMPACT);
 
 	m.id = text(e, "id");
@@ -172,6 +148,7 @@ static int plugin_make(struct arena *a, const json_t *e, struct str json, struct
 	m.condition = text(e, "condition");
 	m.config = bytes(config != NULL ? config : "{}", config != NULL ? strlen(config) : 2);
 	m.on_error = text(e, "on_error");
+	m.limits = spec_limits(&limits, e);
 	m.json = bytes(json.p, json.n);
 	return pack(&m.base, ret);
 }
@@ -260,9 +237,6 @@ typedef int spec_make_fn(struct arena *a, const json_t *e, struct str json, stru
 int spec_make(enum entity_type type, const json_t *entity, struct str json, struct buf *ret)
 {
 	static spec_make_fn *const make[ENTITY_COUNT] = {
-			[ENTITY_CERTIFICATES] = certificate_make,
-			[ENTITY_CA_CERTIFICATES] = ca_certificate_make,
-			[ENTITY_SNIS] = sni_make,
 			[ENTITY_SERVICES] = service_make,
 			[ENTITY_ROUTES] = route_make,
 			[ENTITY_CONSUMERS] = consumer_make,
@@ -307,6 +281,7 @@ int spec_make_code(const struct spec_code *code, struct buf *ret)
 	Sluice__Record__PluginCode m = SLUICE__RECORD__PLUGIN_CODE__INIT;
 	sl_auto_mem char *form = json_dumps(json_object_get(code->verdict, "schema"), JSON_COMPACT);
 	uint8_t version[SHA256_DIGEST_LENGTH];
+	Sluice__Record__Limits limits;
 
 	if (form == NULL)
 		return -ENOMEM;
@@ -322,5 +297,23 @@ int spec_make_code(const struct spec_code *code, struct buf *ret)
 	m.plugin_version = text(code->verdict, "version");
 	m.phases = phase_bits(json_object_get(code->verdict, "phases"));
 	m.schema_json = bytes(form, strlen(form));
+	m.limits = spec_limits(&limits, code->entity);
 	return pack(&m.base, ret);
+}
+
+int spec_remake_code(struct str spec, const json_t *entity, struct buf *ret)
+{
+	Sluice__Record__PluginCode *m =
+			sluice__record__plugin_code__unpack(NULL, spec.n, (const uint8_t *)spec.p);
+	Sluice__Record__Limits limits, *before;
+	int r;
+
+	if (m == NULL)
+		return -EIO;
+	before = m->limits;
+	m->limits = spec_limits(&limits, entity);
+	r = pack(&m->base, ret);
+	m->limits = before;
+	sluice__record__plugin_code__free_unpacked(m, NULL);
+	return r;
 }

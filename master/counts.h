@@ -16,6 +16,9 @@
 	X(errors,       "counter", "Phases of the plugin that raised an error.") \
 	X(cpu_trips,    "counter", "Phases of the plugin ended by the CPU budget.") \
 	X(memory_trips, "counter", "Phases of the plugin ended by the memory budget.") \
+	X(wall_trips,   "counter", "Phases of the plugin ended by their wall time.") \
+	X(output_trips, "counter", "Phases of the plugin ended by the output budget.") \
+	X(held,         "counter", "Requests that came to the plugin while it was suspended.") \
 	X(discards,     "counter", "VMs of the plugin thrown away whole.") \
 	X(cpu_ns,       "counter", "CPU nanoseconds spent in the plugin.") \
 	X(memory_bytes, "gauge",   "Live memory of the plugin's VMs.")

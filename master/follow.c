@@ -12,6 +12,7 @@
 #include "master/apply.h"
 #include "master/hello.h"
 #include "master/intake.h"
+#include "master/outcome.h"
 #include "master/review.h"
 #include "master/verdicts.h"
 #include "stream/client.h"
@@ -106,10 +107,10 @@ static void send_status(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	/* while an Update is under way its Ack says more */
 	if (f->is_connected && f->held != NULL && f->plan == NULL)
-		verdicts_status(f->client, f->held, f->rollout);
+		verdicts_status(f->client, f->held, f->rollout, f->conf.breaker);
 }
 
-static void workers_changed(struct follow *f)
+void follow_changed(struct follow *f)
 {
 	if (!event_pending(f->status, EV_TIMEOUT, NULL))
 		arm(f->status, STATUS_DELAY_MS);
@@ -140,36 +141,6 @@ static void refuse_plan(struct follow *f, const char *refused_for, const struct 
 	drop_plan(f);
 }
 
-static void log_outcome(const struct follow *f)
-{
-	const struct plan *p = f->plan;
-	char text[1200], quoted[1300];
-	size_t n_rejected = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		const struct plan_item *item = &p->items[i];
-
-		if (item->state != PLAN_REJECTED)
-			continue;
-		n_rejected++;
-		log_warn("resource rejected", "kind=%u id=%s code=%s in_force=%llu error=%s",
-				item->kind, item->id, item->code,
-				(unsigned long long)item->in_force,
-				log_quote(quoted, sizeof(quoted),
-						str_of(item->why != NULL ? why_text(item->why, text,
-											   sizeof(text))
-									 : "")));
-	}
-	log_notice("generation in force",
-			"generation=%llu resources=%llu rejected=%zu workers=%u/%u "
-			"ms=%llu",
-			(unsigned long long)p->update->generation,
-			(unsigned long long)(p->n_resources + p->n_removed), n_rejected,
-			rollout_active(f->rollout, p->update->generation, STR_NONE, 0),
-			rollout_total(f->rollout),
-			(unsigned long long)(clock_mono_ms() - p->started_ms));
-}
-
 /* What was rejected for lack of something may fit now: start over with a full Update. */
 static bool wants_everything_again(struct follow *f)
 {
@@ -184,7 +155,7 @@ static void finish_rollout(struct follow *f)
 	bool is_again = wants_everything_again(f), is_large;
 	int r;
 
-	log_outcome(f);
+	outcome_log(f->plan, f->rollout, f->conf.node->conf);
 	verdicts_remember(f->conf.history, f->plan, f->rollout);
 	r = f->is_from_stream ? verdicts_ack(f->client, f->plan, f->rollout) : 0;
 	if (r < 0)
@@ -193,7 +164,7 @@ static void finish_rollout(struct follow *f)
 	drop_plan(f);
 	if (is_large)
 		malloc_trim(0);
-	workers_changed(f);
+	follow_changed(f);
 	if (is_again) {
 		f->wants_everything = true;
 		stream_client_reset(f->client, "resources rejected before may fit now");
@@ -462,7 +433,7 @@ void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation)
 {
 	rollout_generation(f->rollout, slot, generation);
 	finish_if_complete(f);
-	workers_changed(f);
+	follow_changed(f);
 }
 
 void follow_worker_gone(struct follow *f, uint32_t slot)
@@ -470,13 +441,13 @@ void follow_worker_gone(struct follow *f, uint32_t slot)
 	rollout_gone(f->rollout, slot);
 	snapshot_reader_check(f->conf.writer);
 	finish_if_complete(f);
-	workers_changed(f);
+	follow_changed(f);
 }
 
 void follow_plugin_report(struct follow *f, uint32_t slot, const struct plugin_report *report)
 {
 	if (rollout_report(f->rollout, slot, report))
-		workers_changed(f);
+		follow_changed(f);
 }
 
 const struct snap_view *follow_view(const struct follow *f)

@@ -16,6 +16,7 @@
 #include "master/rollout.h"
 #include "shm/snapshot_write.h"
 
+struct breaker;
 struct event_base;
 struct follow;
 
@@ -25,6 +26,7 @@ struct follow_conf {
 	const char *check_program; /* path of sluice-check */
 	uint32_t n_workers;
 	struct history *history;
+	const struct breaker *breaker;
 	/* A generation is committed. */
 	void (*committed)(void *arg, uint64_t generation);
 	void *arg;
@@ -43,6 +45,9 @@ int follow_start(struct follow *f, struct why *why);
 void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation);
 void follow_worker_gone(struct follow *f, uint32_t slot);
 void follow_plugin_report(struct follow *f, uint32_t slot, const struct plugin_report *report);
+
+/* What the workers run, or a breaker, is not as control was told last: it is told soon. */
+void follow_changed(struct follow *f);
 
 /* The generation in force; NULL: none yet.  Borrowed until the next turn of the event loop. */
 const struct snap_view *follow_view(const struct follow *f);

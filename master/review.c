@@ -9,6 +9,7 @@
 #include "master/apply.h"
 #include "master/blobs.h"
 #include "master/vet.h"
+#include "plugin/limits.h"
 
 struct review {
 	struct vet *vet;
@@ -204,16 +205,18 @@ static void ask(struct review *r, struct plan_item *item)
 {
 	const Sluice__Record__PluginCode *c = item->plugin;
 	struct vet_question q = {.name = c->name};
+	struct limits_policy policy;
+	struct vm_limits limits;
 
 	if (!find_source(r, item, "handler.lua", &c->handler_sha256, c->handler_bytes,
 			    &q.handler) ||
 			!find_source(r, item, "schema.lua", &c->schema_sha256, c->schema_bytes,
 					&q.schema))
 		return;
-	if (c->limits != NULL) {
-		q.cpu_ms = c->limits->cpu_ms;
-		q.memory_mb = c->limits->memory_mb;
-	}
+	limits_policy_of(r->conf, &policy);
+	(void)limits_resolve(&policy, c->limits, NULL, &limits);
+	q.cpu_ms = limits.cpu_ms;
+	q.memory_mb = limits.memory_mb;
 	q.configs = collect_configs(r, c->name);
 	r->n_open++;
 	if (vet_ask(r->vet, &q, item) < 0) {

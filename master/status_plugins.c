@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hex.h"
 #include "master/status_docs.h"
+#include "master/status_limits.h"
 #include "plugin/phase.h"
+#include "shm/breaker.h"
 #include "shm/record.pb-c.h"
 
 struct walk {
 	const struct status_sources *sources;
 	const struct snap_view *view;
+	struct status_limits limits;
 	json_t *data;
 };
 
@@ -33,6 +37,15 @@ static json_t *counters_json(const struct status_sources *s, const char *plugin)
 	COUNTS_TABLE(X)
 #undef X
 	return o;
+}
+
+static json_t *breaker_json(const struct status_sources *s, struct str id)
+{
+	struct breaker_show b;
+
+	breaker_show(s->breaker, id, clock_mono_ms(), &b);
+	return json_pack("{s:s, s:I, s:I}", "state", breaker_state_name(b.state), "opens",
+			(json_int_t)b.opens, "retry_in_ms", (json_int_t)b.retry_in_ms);
 }
 
 static json_t *refusal_json(const struct walk *w, struct str id, uint64_t version)
@@ -68,7 +81,8 @@ static bool add_plugin(void *arg, struct str id, uint64_t version, struct str re
 		hex_encode(c->version_sha256.data, 32, sha);
 	refusal = refusal_json(w, id, version);
 	json_array_append_new(w->data,
-			json_pack("{s:s, s:s, s:s, s:I, s:s, s:i, s:o, s:s, s:i, s:i, s:o, s:o}",
+			json_pack("{s:s, s:s, s:s, s:I, s:s, s:i, s:o, s:s, s:i, s:i, s:o, s:o, "
+				  "s:o, s:o}",
 					"id", c->id, "name", c->name, "version", sha, "revision",
 					(json_int_t)version, "plugin_version", c->plugin_version,
 					"priority", (int)c->priority, "phases",
@@ -76,7 +90,9 @@ static bool add_plugin(void *arg, struct str id, uint64_t version, struct str re
 					json_is_null(refusal) ? "active" : "rejected",
 					"workers_active", (int)active, "workers_total",
 					(int)rollout_total(rollout), "refusal", refusal, "counters",
-					counters_json(w->sources, c->name)));
+					counters_json(w->sources, c->name), "breaker",
+					breaker_json(w->sources, id), "limits",
+					status_limits_json(&w->limits, c)));
 	sluice__record__plugin_code__free_unpacked(c, NULL);
 	return true;
 }
@@ -119,8 +135,11 @@ json_t *status_doc_plugins(const struct status_sources *s)
 	const struct history_entry *e;
 
 	w.view = s->follow != NULL ? follow_view(s->follow) : NULL;
-	if (w.view != NULL)
+	if (w.view != NULL) {
+		status_limits_read(&w.limits, s->node->conf, w.view);
 		snap_each(w.view, SLUICE__RECORD__KIND__PLUGIN_CODE, add_plugin, &w);
+	}
+	json_decref(w.limits.instances);
 	for (uint32_t i = 0; w.view != NULL && (e = history_at(s->history, i)) != NULL; i++) {
 		for (uint32_t k = 0; k < e->n_rejections; k++)
 			add_never_accepted(&w, &e->rejections[k]);

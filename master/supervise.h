@@ -20,7 +20,6 @@
 
 struct event_base;
 struct listeners;
-struct steering;
 struct supervise;
 
 /* What one worker says of one plugin; borrowed for the call. */
@@ -37,7 +36,8 @@ struct plugin_report {
 struct plugin_counts {
 	struct str plugin;         /* name */
 	struct str version_sha256; /* 32 bytes */
-	uint64_t runs, errors, cpu_trips, memory_trips, discards, cpu_ns, memory_bytes;
+	uint64_t runs, errors, cpu_trips, memory_trips, wall_trips, output_trips, discards, held;
+	uint64_t cpu_ns, memory_bytes;
 };
 
 struct supervise_events {
@@ -53,12 +53,11 @@ struct supervise_events {
 
 struct supervise_conf {
 	const struct conf *conf;
-	struct listeners *listeners; /* must outlive the workers */
-	struct steering *steering;   /* likewise; has taken the listeners */
+	const struct listeners *listeners; /* must outlive the workers */
 	uint32_t n_workers;
 	int dict_fd;              /* shm/dict; borrowed */
 	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
-	int traffic_fd;           /* shm/traffic; borrowed */
+	int breaker_fd;           /* shm/breaker; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
 };
 
@@ -87,4 +86,5 @@ pid_t supervise_pid(const struct supervise *s, uint32_t slot);
 uint32_t supervise_restarts(const struct supervise *s, uint32_t slot);
 /* What the worker said when it could not start; "" = nothing. */
 const char *supervise_failure(const struct supervise *s, uint32_t slot);
+const struct board *supervise_board(const struct supervise *s);
 const struct stat_area *supervise_stat(const struct supervise *s);

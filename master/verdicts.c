@@ -163,6 +163,7 @@ int verdicts_refuse(struct stream_client *client, const Sluice__Stream__V1__Upda
 struct status_walk {
 	const struct snap_view *held;
 	const struct rollout *r;
+	const struct breaker *breaker;
 	struct verdict_list list;
 	struct why *whys; /* one per verdict */
 	char (*ids)[PLAN_ID_MAX + 1];
@@ -187,6 +188,7 @@ static bool add_plugin(void *arg, struct str id, uint64_t version, struct str re
 	struct status_walk *w = arg;
 	Verdict *v = &w->list.all[w->list.n];
 	struct snap_refusal refusal;
+	struct breaker_show breaker;
 	const struct why *why;
 
 	(void)record;
@@ -201,6 +203,8 @@ static bool add_plugin(void *arg, struct str id, uint64_t version, struct str re
 	v->state = STATE(ACTIVE);
 	v->workers_total = rollout_total(w->r);
 	v->workers_active = rollout_active(w->r, snap_view_generation(w->held), id, version);
+	breaker_show(w->breaker, id, clock_mono_ms(), &breaker);
+	v->breaker = lend(breaker_state_name(breaker.state));
 	why = rollout_refusal(w->r, id, version, &v->version_in_force);
 	if (why != NULL)
 		set_why(v, "syntax", why);
@@ -228,12 +232,13 @@ static int walk_alloc(struct status_walk *w, size_t n)
 	return list_alloc(&w->list, n);
 }
 
-int verdicts_status(
-		struct stream_client *client, const struct snap_view *held, const struct rollout *r)
+int verdicts_status(struct stream_client *client, const struct snap_view *held,
+		const struct rollout *r, const struct breaker *breaker)
 {
 	Sluice__Stream__V1__NodeMessage m = SLUICE__STREAM__V1__NODE_MESSAGE__INIT;
 	Sluice__Stream__V1__NodeStatus status = SLUICE__STREAM__V1__NODE_STATUS__INIT;
-	__attribute__((cleanup(walk_done))) struct status_walk w = {.held = held, .r = r};
+	__attribute__((cleanup(walk_done))) struct status_walk w = {
+			.held = held, .r = r, .breaker = breaker};
 	int err = walk_alloc(&w, snap_count(held, SLUICE__RECORD__KIND__PLUGIN_CODE));
 
 	if (err < 0)

@@ -21,7 +21,10 @@ bool worker_read_counts(struct ipc_in *in, struct plugin_counts *ret)
 	ret->errors = ipc_get_u64(in);
 	ret->cpu_trips = ipc_get_u64(in);
 	ret->memory_trips = ipc_get_u64(in);
+	ret->wall_trips = ipc_get_u64(in);
+	ret->output_trips = ipc_get_u64(in);
 	ret->discards = ipc_get_u64(in);
+	ret->held = ipc_get_u64(in);
 	ret->cpu_ns = ipc_get_u64(in);
 	ret->memory_bytes = ipc_get_u64(in);
 	return ipc_done(in);

@@ -3,7 +3,9 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "plugin/chain_breaker.h"
 #include "plugin/engine_configure.h"
 
 /* Phases whose failure is the client's answer. */
@@ -30,13 +32,33 @@ static void log_failure(struct chain *c, const struct chain_slot *s, const char 
 					str_of(why_text(why, place, sizeof(place)))));
 }
 
-static enum chain_outcome failed(struct chain *c, const struct chain_slot *s)
+/* What the plugin began to say is void: no plugin runs once another has answered. */
+static void drop_answer(struct exchange *x)
 {
-	if ((PHASE_BIT(c->phase) & ANSWERING) == 0 || s->instance->is_open)
+	if (!x->answer.is_set)
+		return;
+	x->answer = (struct answer){.is_set = false};
+	headers_init(&x->answer.headers, x->arena);
+	x->response.source = x->phase == PHASE_RESPONSE ? RESPONSE_FROM_SERVICE : RESPONSE_NOT_YET;
+}
+
+static enum chain_outcome failed(
+		struct chain *c, const struct chain_slot *s, int status, struct str message)
+{
+	if ((PHASE_BIT(c->phase) & ANSWERING) == 0)
 		return CHAIN_RUN_DONE;
-	c->x->is_plugin_fault = !c->x->answer.is_set;
-	exchange_answer_error(c->x, 500, STR_NONE);
+	drop_answer(c->x);
+	if (s->instance->is_open)
+		return CHAIN_RUN_DONE;
+	exchange_answer_error(c->x, status, message);
 	return CHAIN_RUN_ANSWER;
+}
+
+enum chain_outcome chain_run_hold(struct chain *c, const struct chain_slot *s)
+{
+	return failed(c, s, 503,
+			STR("A plugin of this route is suspended: it went over its limits too "
+			    "often"));
 }
 
 enum chain_outcome chain_run_fail(struct chain *c, uint32_t slot, const char *text)
@@ -46,22 +68,32 @@ enum chain_outcome chain_run_fail(struct chain *c, uint32_t slot, const char *te
 	why_set(&why, NULL, 0, "%s", text);
 	c->v[slot].version->totals.errors++;
 	log_failure(c, &c->v[slot], NULL, &why);
-	return failed(c, &c->v[slot]);
+	return failed(c, &c->v[slot], 500, STR_NONE);
 }
 
 /* Counts a trip and words the limit for the log: "cpu_ms=10". */
-static void limit_text(struct engine_version *v, enum vm_status status, char *buf, size_t size)
+static void limit_text(struct chain_slot *s, enum vm_status status, char *buf, size_t size)
 {
-	if (status == VM_CPU) {
-		v->totals.cpu_trips++;
-		snprintf(buf, size, "cpu_ms=%u", v->limits.cpu_ms);
-	} else if (status == VM_MEMORY) {
-		v->totals.memory_trips++;
-		snprintf(buf, size, "memory_mb=%u", v->limits.memory_mb);
-	} else {
-		v->totals.discards++;
+	struct engine_plugin_stat *t = &s->version->totals;
+	const struct vm_limits *l = &s->instance->limits;
+	const struct {
+		uint64_t *count;
+		enum limit limit;
+	} rows[] = {
+			[VM_CPU] = {&t->cpu_trips, LIMIT_cpu_ms},
+			[VM_MEMORY] = {&t->memory_trips, LIMIT_memory_mb},
+			[VM_OUTPUT] = {&t->output_trips, LIMIT_output_kb},
+			[VM_WALL] = {&t->wall_trips, LIMIT_wall_ms},
+	};
+
+	if (status == VM_DISCARDED) {
+		t->discards++;
 		snprintf(buf, size, "%s", vm_status_name(status));
+		return;
 	}
+	++*rows[status].count;
+	snprintf(buf, size, "%s=%u", limit_name(rows[status].limit),
+			limit_get(l, rows[status].limit));
 }
 
 static enum chain_outcome stopped(struct chain *c, struct chain_slot *s, struct engine_box *b,
@@ -73,12 +105,14 @@ static enum chain_outcome stopped(struct chain *c, struct chain_slot *s, struct 
 	if (status == VM_DISCARDED)
 		b->is_dead = true;
 	if (status == VM_ERROR) {
+		s->has_run = true;
 		log_failure(c, s, NULL, why);
 	} else {
-		limit_text(s->version, status, limit, sizeof(limit));
+		limit_text(s, status, limit, sizeof(limit));
 		log_failure(c, s, limit, why);
+		chain_breaker_trip(c, s);
 	}
-	return failed(c, s);
+	return failed(c, s, 500, STR_NONE);
 }
 
 static void hold_ctx(struct chain_slot *s, struct engine_box *b)
@@ -89,13 +123,49 @@ static void hold_ctx(struct chain_slot *s, struct engine_box *b)
 	b->refs++;
 }
 
+static void add_latency(const struct chain *c, const struct chain_slot *s, uint64_t took_ns)
+{
+	if (s->version->lat_rows != NULL && (unsigned)c->phase < LAT_PHASES)
+		histogram_add(&s->version->lat_rows[c->phase], took_ns);
+}
+
 /* One clock reading per boundary: where this run ends the next one begins. */
 static void record(struct chain *c, const struct chain_slot *s, const struct vm_run *run)
 {
-	uint64_t took_ns = vm_run_took_ns(run, &c->clock_ns);
+	add_latency(c, s, vm_run_took_ns(run, &c->clock_ns));
+}
 
-	if (s->version->lat_rows != NULL && (unsigned)c->phase < LAT_PHASES)
-		histogram_add(&s->version->lat_rows[c->phase], took_ns);
+static uint32_t ms_until(uint64_t deadline_ns, uint64_t now_ns)
+{
+	return deadline_ns > now_ns ? (uint32_t)((deadline_ns - now_ns) / 1000000) + 1 : 1;
+}
+
+static uint64_t deadline_of(const struct chain *c)
+{
+	uint32_t wall_ms = c->v[c->parked_slot].instance->limits.wall_ms;
+
+	return wall_ms != 0 ? c->began_ns + (uint64_t)wall_ms * 1000000 : UINT64_MAX;
+}
+
+/* A wait for the client's own body is the client's time, bounded by the host. */
+static void park(struct chain *c, uint32_t slot, struct engine_box *b, struct vm_run *run)
+{
+	const struct exchange_ops *ops = c->x->ops;
+	uint64_t deadline_ns, took_ns;
+
+	c->parked = run;
+	c->parked_slot = slot;
+	c->parked_box = b;
+	b->refs++;
+	c->pending = b->host.pending;
+	c->spent = b->host.spent;
+	took_ns = vm_run_took_ns(run, &c->parked_ns);
+	if (c->began_ns == 0)
+		c->began_ns = c->parked_ns - took_ns;
+	c->is_client_waited_for = c->x->request.body.state == BODY_READING;
+	deadline_ns = deadline_of(c);
+	if (!c->is_client_waited_for && deadline_ns != UINT64_MAX && ops->limit_wait != NULL)
+		ops->limit_wait(c->x, ms_until(deadline_ns, c->parked_ns));
 }
 
 /* What the VM said, for slot s; takes the run back unless it is parked. */
@@ -109,11 +179,7 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 	b->host.exchange = NULL;
 	b->host.slot = NULL;
 	if (status == VM_YIELDED) {
-		c->parked = run;
-		c->parked_slot = slot;
-		c->parked_box = b;
-		c->pending = b->host.pending;
-		b->refs++;
+		park(c, slot, b, run);
 		c->clock_ns = 0;
 		return CHAIN_RUN_WAITS;
 	}
@@ -121,6 +187,7 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 	vm_run_free(run);
 	if (status != VM_OK)
 		return stopped(c, s, b, status, why);
+	s->has_run = true;
 	return is_ended && c->x->answer.is_set ? CHAIN_RUN_ANSWER : CHAIN_RUN_DONE;
 }
 
@@ -137,6 +204,8 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	host->exchange = c->x;
 	host->phase = c->phase;
 	host->instance_id = str_of(s->instance->id);
+	host->limits = s->instance->limits;
+	host->spent = (struct pdk_spent){.log_lines = 0};
 	host->slot = &s->pdk;
 	c->x->phase = c->phase;
 }
@@ -168,6 +237,10 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	char text[1200];
 
 	c->phase = phase;
+	if ((s->version->phases & PHASE_BIT(phase)) == 0)
+		return CHAIN_RUN_DONE;
+	if (s->admission != CHAIN_ADMITTED && !chain_breaker_admits(c, s))
+		return chain_run_hold(c, s);
 	if (!chain_run_prepare(c, slot))
 		return chain_run_fail(c, slot, why_text(&s->version->why, text, sizeof(text)));
 	b = s->version->box;
@@ -182,7 +255,8 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, b->handler_ref);
 	engine_instance_push_conf(s->instance, b, L);
 	set_host(c, s, b);
-	b->host.log_lines = 0;
+	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
+	c->began_ns = 0;
 	s->version->totals.runs++;
 	why_empty(&why);
 	status = vm_start(run, 2, &why);
@@ -226,7 +300,7 @@ bool chain_run_retry(struct chain *c, uint32_t slot)
 	c->phase = PHASE_BALANCER;
 	lua_rawgeti(vm_run_state(run), LUA_REGISTRYINDEX, s->pdk.retry_ref);
 	set_host(c, s, b);
-	b->host.log_lines = 0;
+	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
 	status = vm_start(run, 0, &why);
 	if (status == VM_OK && !vm_was_ended(run) && !take_target(c, vm_run_state(run)))
 		chain_run_fail(c, slot, "the retry callback must return a host and a port");
@@ -234,29 +308,52 @@ bool chain_run_retry(struct chain *c, uint32_t slot)
 	return now->port != before.port || !str_eq(now->host, before.host);
 }
 
+/* Parked for longer than its phase may last. */
+static enum chain_outcome end_of_wait(
+		struct chain *c, struct engine_box *b, struct vm_run *run, uint64_t now_ns)
+{
+	struct chain_slot *s = &c->v[c->parked_slot];
+	struct why why = WHY_NONE;
+
+	if (c->x->ops->stop_wait != NULL)
+		c->x->ops->stop_wait(c->x);
+	add_latency(c, s, now_ns - c->began_ns);
+	vm_run_free(run);
+	why_set(&why, NULL, 0, "was not done after its %u ms", s->instance->limits.wall_ms);
+	return stopped(c, s, b, VM_WALL, &why);
+}
+
+static enum chain_outcome go_on(struct chain *c, struct engine_box *b, struct vm_run *run)
+{
+	struct why why;
+	enum vm_status status;
+	int n;
+
+	if (b->is_dead) {
+		vm_run_free(run);
+		return chain_run_fail(c, c->parked_slot,
+				"its VM was discarded while this request waited");
+	}
+	set_host(c, &c->v[c->parked_slot], b);
+	b->host.spent = c->spent;
+	n = c->pending.finish(vm_run_state(run), c->x, &c->pending);
+	why_empty(&why);
+	status = vm_resume(run, n, &why);
+	return settle(c, c->parked_slot, b, run, status, &why);
+}
+
 enum chain_outcome chain_run_on(struct chain *c)
 {
 	struct engine_box *b = c->parked_box;
 	struct vm_run *run = c->parked;
-	struct chain_slot *s = &c->v[c->parked_slot];
-	struct why why;
+	uint64_t now = clock_mono_ns();
 	enum chain_outcome outcome;
-	enum vm_status status;
-	int n;
 
 	c->parked = NULL;
 	c->parked_box = NULL;
-	if (b->is_dead) {
-		vm_run_free(run);
-		engine_box_unref(b);
-		return chain_run_fail(c, c->parked_slot,
-				"its VM was discarded while this request waited");
-	}
-	set_host(c, s, b);
-	n = c->pending.finish(vm_run_state(run), c->x, &c->pending);
-	why_empty(&why);
-	status = vm_resume(run, n, &why);
-	outcome = settle(c, c->parked_slot, b, run, status, &why);
+	if (c->is_client_waited_for)
+		c->began_ns += now - c->parked_ns;
+	outcome = now >= deadline_of(c) ? end_of_wait(c, b, run, now) : go_on(c, b, run);
 	engine_box_unref(b);
 	return outcome;
 }
@@ -277,6 +374,7 @@ void chain_slot_done(struct chain_slot *s)
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.ctx_ref);
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.retry_ref);
 	}
+	chain_breaker_done(s);
 	engine_box_unref(s->ctx_box);
 	engine_instance_unref(s->instance);
 	engine_version_unref(s->version);

@@ -8,12 +8,18 @@
 #include "plugin/chain.h"
 #include "plugin/plan.h"
 
+/* What the plugin's breaker said when the request first came to it: it holds to the end. */
+enum chain_admission { CHAIN_NOT_ASKED, CHAIN_ADMITTED, CHAIN_HELD };
+
 /* A plugin of this request: collected, or run in rewrite. */
 struct chain_slot {
 	struct pdk_slot pdk;
 	struct engine_version *version;   /* owned reference */
 	struct engine_instance *instance; /* owned reference */
 	bool has_run_access;
+	enum chain_admission admission;
+	uint64_t ticket; /* this request tries a suspended plugin (shm/breaker); 0 = it does not */
+	bool has_run;    /* a phase of it ended, well or by an error of its own */
 	struct engine_box *ctx_box; /* owned reference: where pdk.*_ref live; NULL */
 };
 
@@ -35,8 +41,13 @@ struct chain {
 	struct vm_run *parked;         /* in parked_box; NULL: nothing waits */
 	struct engine_box *parked_box; /* owned reference */
 	struct pdk_pending pending;
+	struct pdk_spent spent; /* by the parked run */
 	uint32_t parked_slot;
 	uint64_t clock_ns; /* when the run before ended, if the next may begin at it; 0 = not */
+	/* Of the parked run, monotonic: its phase began (moved on by what the client took for its
+	 * body), it was parked. */
+	uint64_t began_ns, parked_ns;
+	bool is_client_waited_for;
 };
 
 enum chain_outcome {
@@ -57,5 +68,7 @@ void chain_run_drop(struct chain *c);
 enum chain_outcome chain_run_fail(struct chain *c, uint32_t slot, const char *text);
 /* Loads the slot's code while the view is at hand.  False: it cannot be. */
 bool chain_run_prepare(struct chain *c, uint32_t slot);
+/* The phase is not run: the slot's plugin is suspended. */
+enum chain_outcome chain_run_hold(struct chain *c, const struct chain_slot *s);
 /* Gives back what the slot holds. */
 void chain_slot_done(struct chain_slot *s);

@@ -148,7 +148,7 @@ static void check_other_methods(struct check *c, lua_State *L)
 void check_handler_run(struct check *c)
 {
 	const struct engine_conf conf = {.level = c->level,
-			.limits = c->limits,
+			.limits = {.by_default = c->limits},
 			.node_id = "00000000-0000-4000-8000-000000000000",
 			.hostname = "localhost",
 			.version = PACKAGE_VERSION,
@@ -157,7 +157,7 @@ void check_handler_run(struct check *c)
 			.level = c->level,
 			.plugin_name = shown_name(c),
 			.phase = PHASE_COUNT,
-			.log_lines_max = c->limits.log_lines};
+			.limits = c->limits};
 	struct vm *vm = NULL;
 	struct vm_run *run = NULL;
 	lua_State *L;

@@ -133,6 +133,12 @@ static void set_current(struct engine *e, bool is_current)
 		e->versions[i]->is_current = is_current;
 }
 
+static void watch(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->n_versions; i++)
+		engine_version_watch(e->versions[i]);
+}
+
 static void drop_versions(struct engine_version **v, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
@@ -384,6 +390,7 @@ void engine_set_view(struct engine *e, struct snap_view *view, engine_report_fn 
 	e->versions = g.v;
 	e->n_versions = g.n;
 	set_current(e, true);
+	watch(e);
 	e->view = snap_view_ref(view);
 	engine_scopes_free(e->scopes);
 	e->scopes = NULL;
@@ -419,6 +426,7 @@ void engine_idle(struct engine *e)
 
 void engine_stats(struct engine *e, engine_stat_fn *fn, void *arg)
 {
+	watch(e);
 	for (uint32_t i = 0; i < e->n_versions; i++) {
 		engine_version_count(e->versions[i]);
 		fn(arg, &e->versions[i]->totals);

@@ -17,6 +17,7 @@
 #include "plugin/phase.h"
 #include "plugin/vm.h"
 
+struct breaker;
 struct dict;
 struct lat_worker;
 struct engine;
@@ -26,15 +27,16 @@ struct stat_worker; /* shm/stat.h */
 
 struct engine_conf {
 	enum vm_level level;
-	bool is_off;             /* untrusted_lua = off: no plugin code is loaded at all */
-	struct vm_limits limits; /* defaults and caps */
+	bool is_off; /* untrusted_lua = off: no plugin code is loaded at all */
+	struct limits_policy limits;
 	uint32_t configure_cpu_ms;
 	const char *node_id, *hostname, *version;
 	uint32_t worker_index, workers_total;
 	const struct stat_worker *stat; /* shm/stat.h: of this worker; NULL = nobody counts */
 	struct lat_worker *lat;         /* shm/lat of this worker; NULL: latencies are not kept */
-	struct dict *dict;      /* shm/dict of the node; NULL: sluice.dict and the like say so */
-	struct str trusted_ips; /* comma-separated CIDRs, for kong.ip.is_trusted */
+	struct breaker *breaker; /* shm/breaker of the node; NULL: no plugin is ever suspended */
+	struct dict *dict;       /* shm/dict of the node; NULL: sluice.dict and the like say so */
+	struct str trusted_ips;  /* comma-separated CIDRs, for kong.ip.is_trusted */
 };
 
 int engine_new(struct engine **ret, const struct engine_conf *conf, struct why *why);
@@ -74,7 +76,8 @@ void engine_idle(struct engine *e);
 struct engine_plugin_stat {
 	struct str plugin;
 	const uint8_t *version_sha256;
-	uint64_t runs, errors, cpu_trips, memory_trips, discards, cpu_ns, memory_bytes;
+	uint64_t runs, errors, cpu_trips, memory_trips, wall_trips, output_trips, discards, held,
+			cpu_ns, memory_bytes;
 };
 typedef void engine_stat_fn(void *arg, const struct engine_plugin_stat *stat);
 void engine_stats(struct engine *e, engine_stat_fn *fn, void *arg);

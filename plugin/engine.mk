@@ -19,6 +19,7 @@ plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLA
 
 plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
+	plugin/chain_breaker.c plugin/chain_breaker.h \
 	plugin/chain_run.c plugin/chain_run.h \
 	plugin/engine.c plugin/engine.h \
 	plugin/engine_configure.c plugin/engine_configure.h \
@@ -108,12 +109,6 @@ tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
 tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)
-check_PROGRAMS += tests/unit/test_pdk_contract
-tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
-	$(ENGINE_BENCH)
-tests_unit_test_pdk_contract_CFLAGS = $(ENGINE_TEST_CFLAGS)
-tests_unit_test_pdk_contract_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
-tests_unit_test_pdk_contract_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_sluice
 tests_unit_test_pdk_sluice_SOURCES = tests/unit/test_pdk_sluice.c $(PDK_ROWS)
 tests_unit_test_pdk_sluice_CFLAGS = $(ENGINE_TEST_CFLAGS)

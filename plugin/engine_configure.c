@@ -55,7 +55,8 @@ static void run(struct engine *e, struct engine_version *v, struct vm_run *run)
 	b->host.phase = PHASE_CONFIGURE;
 	b->host.instance_id = STR_NONE;
 	b->host.slot = NULL;
-	b->host.log_lines = 0;
+	b->host.limits = v->limits;
+	b->host.spent = (struct pdk_spent){.log_lines = 0};
 	if (engine_conf_of(e)->configure_cpu_ms != 0)
 		vm_run_set_cpu_ms(run, engine_conf_of(e)->configure_cpu_ms);
 	status = vm_start(run, 2, &why);

@@ -25,6 +25,14 @@ static uint32_t protocols_of(const Sluice__Record__PluginInstance *rec)
 	return set;
 }
 
+static void resolve_limits(struct engine_instance *i, const Sluice__Record__Limits *wanted)
+{
+	const struct limits_policy policy = {
+			.by_default = i->version->limits, .max = i->version->conf->limits.max};
+
+	(void)limits_resolve(&policy, NULL, wanted, &i->limits);
+}
+
 static bool fill(struct engine_instance *i, const Sluice__Record__PluginInstance *rec)
 {
 	i->id = strdup(rec->id);
@@ -38,6 +46,7 @@ static bool fill(struct engine_instance *i, const Sluice__Record__PluginInstance
 		memcpy(i->config, rec->config.data, rec->config.len);
 	i->protocols = protocols_of(rec);
 	i->is_open = strcmp(rec->on_error, "open") == 0;
+	resolve_limits(i, rec->limits);
 	if (rec->condition[0] != '\0')
 		i->is_condition_bad =
 				condition_new(&i->condition, str_of(rec->condition), &i->why) != 0;

@@ -31,6 +31,7 @@ struct engine_instance {
 	size_t config_n;
 	uint32_t protocols;          /* enum engine_protocol */
 	bool is_open;                /* on_error = open */
+	struct vm_limits limits;     /* its own, its version's, the node's; capped */
 	struct condition *condition; /* NULL: none, or why says what is wrong with it */
 	bool is_condition_bad;
 	struct why why;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "shm/breaker.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
@@ -16,11 +17,6 @@
 #define RETRY_MS 1000
 
 static uint64_t next_serial = 1;
-
-static uint32_t limit_of(uint32_t wanted, uint32_t by_default)
-{
-	return wanted != 0 ? wanted : by_default;
-}
 
 /* typedefs.no_consumer and its like are written {"eq": null}. */
 static bool ignores(json_t *schema, const char *scope)
@@ -45,8 +41,6 @@ static void take_sha256(uint8_t ret[32], ProtobufCBinaryData from)
 
 static void fill(struct engine_version *v, const Sluice__Record__PluginCode *code)
 {
-	const struct vm_limits *by_default = &v->conf->limits;
-
 	v->name = strdup(code->name);
 	v->id = strdup(code->id);
 	take_sha256(v->sha256, code->version_sha256);
@@ -54,12 +48,7 @@ static void fill(struct engine_version *v, const Sluice__Record__PluginCode *cod
 	take_sha256(v->bytecode_sha256, code->handler_bytecode_sha256);
 	v->has_bytecode = code->handler_bytecode_sha256.len == 32 &&
 			  strcmp(code->handler_bytecode_library, vm_library_id()) == 0;
-	v->limits = *by_default;
-	if (code->limits != NULL) {
-		v->limits.cpu_ms = limit_of(code->limits->cpu_ms, by_default->cpu_ms);
-		v->limits.memory_mb = limit_of(code->limits->memory_mb, by_default->memory_mb);
-		v->limits.log_lines = limit_of(code->limits->log_lines, by_default->log_lines);
-	}
+	(void)limits_resolve(&v->conf->limits, code->limits, NULL, &v->limits);
 	v->priority = code->priority;
 	v->phases = code->phases;
 	v->schema = json_loadb(
@@ -105,6 +94,19 @@ struct engine_version *engine_version_new(const struct engine_conf *conf, struct
 	return v;
 }
 
+void engine_version_watch(struct engine_version *v)
+{
+	if (v->conf->breaker == NULL)
+		return;
+	if (v->content == 0)
+		v->content = breaker_hash(breaker_hash(0, v->sha256, sizeof(v->sha256)), &v->limits,
+				sizeof(v->limits));
+	if (v->breaker == NULL)
+		v->breaker = breaker_join(v->conf->breaker, str_of(v->id), v->content);
+	else
+		v->breaker = breaker_stay(v->conf->breaker, str_of(v->id), v->content);
+}
+
 struct engine_version *engine_version_ref(struct engine_version *v)
 {
 	sl_check(v, ENGINE_VERSION_MAGIC);
@@ -129,10 +131,9 @@ bool engine_version_same(const struct engine_version *a, const struct engine_ver
 {
 	return memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0 &&
 	       memcmp(a->handler_sha256, b->handler_sha256, sizeof(a->handler_sha256)) == 0 &&
-	       strcmp(a->name, b->name) == 0 && a->limits.cpu_ms == b->limits.cpu_ms &&
-	       a->limits.memory_mb == b->limits.memory_mb &&
-	       a->limits.log_lines == b->limits.log_lines && a->priority == b->priority &&
-	       a->phases == b->phases;
+	       strcmp(a->name, b->name) == 0 &&
+	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 &&
+	       a->priority == b->priority && a->phases == b->phases;
 }
 
 int engine_version_order(const void *a, const void *b)
@@ -243,7 +244,7 @@ static struct engine_box *box_load(struct engine_version *v, struct snap_view *v
 			.level = v->conf->level,
 			.plugin_name = v->name,
 			.phase = PHASE_COUNT,
-			.log_lines_max = v->limits.log_lines};
+			.limits = v->limits};
 	cluster_id(view, b->host.cluster_id);
 	r = vm_new(&b->vm, v->name, v->conf->level, &v->limits, pdk_open, &b->host);
 	if (r != 0)

@@ -49,9 +49,11 @@ struct engine_version {
 	bool ignores_consumer, ignores_route, ignores_service;
 
 	struct engine_box *box;
-	bool is_reported_bad; /* the last word on it was that it cannot be loaded */
-	uint64_t failed_ms;   /* when loading failed last (monotonic), 0 = never */
-	struct why why;       /* then: why */
+	struct breaker_row *breaker; /* NULL: it has none */
+	uint64_t content;            /* what it runs and under which limits, as a hash */
+	bool is_reported_bad;        /* the last word on it was that it cannot be loaded */
+	uint64_t failed_ms;          /* when loading failed last (monotonic), 0 = never */
+	struct why why;              /* then: why */
 	struct engine_plugin_stat totals;
 	struct histogram *lat_rows; /* LAT_PHASES of them, in shared memory; NULL: not kept */
 };
@@ -65,6 +67,9 @@ void engine_version_unref(struct engine_version *v); /* NULL allowed */
 bool engine_version_same(const struct engine_version *a, const struct engine_version *b);
 /* PRIORITY descending, then name descending; for qsort over struct engine_version *. */
 int engine_version_order(const void *a, const void *b);
+
+/* Joins the plugin's breaker on this node, which starts closed for another content. */
+void engine_version_watch(struct engine_version *v);
 
 /* The VM to run in now, borrowed from v: loaded from the view's blobs when there is none, or
  * when the last one is spoiled.  NULL with v->why; a failure is remembered for a second. */

@@ -74,6 +74,12 @@ struct exchange_ops {
 	void (*want_body)(struct exchange *x, size_t max_bytes);
 	/* Wake the chain after ms. */
 	void (*sleep)(struct exchange *x, uint32_t ms);
+	/* chain_resume() in ms at the latest, whatever was waited for, unless it comes before.
+	 * NULL = waits have no end of their own. */
+	void (*limit_wait)(struct exchange *x, uint32_t ms);
+	/* What was asked for last is not waited for any more; a body being read may be asked for
+	 * again.  NULL = nothing to do. */
+	void (*stop_wait)(struct exchange *x);
 	/* kong.client.load_consumer and friends: the consumer record by id or username into
 	 * ret (arena copies).  False = none. */
 	bool (*find_consumer)(struct exchange *x, struct str key, bool by_username,
@@ -181,7 +187,6 @@ struct exchange {
 	exchange_plugin_fn *find_plugin; /* set by the chain; NULL = no plugins to ask about */
 	void *plugins;                   /* its own */
 
-	bool is_plugin_fault;         /* the answer is that of a plugin that failed */
 	bool wants_buffered_response; /* enable_buffering(), or a plugin with a response phase */
 	enum phase phase;             /* the one running */
 

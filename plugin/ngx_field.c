@@ -137,7 +137,8 @@ static int arg_newindex(lua_State *L)
 
 	pdk_check_phase(L, PDK_BODY_FILTER);
 	if (lua_tointeger(L, 2) == 1)
-		x->chunk = lua_isnil(L, 3) ? STR("") : pdk_keep(L, ngx_check_text(L, 3, false));
+		x->chunk = lua_isnil(L, 3) ? STR("")
+					   : pdk_keep_output(L, ngx_check_text(L, 3, false));
 	else if (lua_tointeger(L, 2) == 2)
 		x->chunk_is_last = lua_toboolean(L, 3);
 	else

@@ -55,13 +55,8 @@ static void push_piece(lua_State *L, int idx, int depth)
 		lua_pushliteral(L, "null");
 		break;
 	default:
-		lua_pushfstring(L,
-				"string, number, boolean, nil, ngx.null, or array table expected, "
-				"but got %s",
+		luaL_error(L, "string, number, boolean, nil or array table expected, got %s",
 				luaL_typename(L, idx));
-		if (depth == 0)
-			luaL_argerror(L, idx, lua_tostring(L, -1));
-		luaL_error(L, "%s", lua_tostring(L, -1));
 	}
 }
 
@@ -70,17 +65,20 @@ static int output(lua_State *L, const char *end)
 {
 	struct exchange *x = pdk_exchange(L);
 	int n = lua_gettop(L);
+	size_t before;
 	struct str text;
 
 	if (x->response.is_sent)
 		return pdk_fail(L, "header already sent");
 	luaL_checkstack(L, n + 4, "too many arguments");
-	lua_pushlstring(L, x->answer.body.p, x->answer.is_set ? x->answer.body.n : 0);
+	before = x->answer.is_set ? x->answer.body.n : 0;
+	lua_pushlstring(L, x->answer.body.p, before);
 	for (int i = 1; i <= n; i++)
 		push_piece(L, i, 0);
 	lua_pushstring(L, end);
 	lua_concat(L, n + 2);
 	text.p = lua_tolstring(L, -1, &text.n);
+	pdk_charge(L, text.n - before);
 	pdk_answer_with(L, status_of(x), pdk_keep(L, text));
 	lua_pushinteger(L, 1);
 	return 1;

@@ -49,7 +49,10 @@ static void set_body(lua_State *L, struct str bytes)
 
 static int body_set_data(lua_State *L)
 {
-	set_body(L, ngx_check_text(L, 1, false));
+	struct str bytes = ngx_check_text(L, 1, false);
+
+	pdk_charge(L, bytes.n);
+	set_body(L, bytes);
 	return 0;
 }
 
@@ -64,6 +67,7 @@ static int body_append(lua_State *L)
 	const struct body *b = &pdk_exchange(L)->request.body;
 	struct str more = ngx_check_text(L, 1, false);
 
+	pdk_charge(L, more.n);
 	lua_pushlstring(L, b->bytes.p, b->state == BODY_COMPLETE ? b->bytes.n : 0);
 	lua_pushlstring(L, more.p, more.n);
 	lua_concat(L, 2);

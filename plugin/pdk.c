@@ -13,7 +13,7 @@ static const struct {
 #undef X
 };
 
-void pdk_phases_text(uint32_t phases, char *buf, size_t size)
+static void phases_text(uint32_t phases, char *buf, size_t size)
 {
 	size_t n = 0;
 
@@ -28,7 +28,7 @@ static int raise_phase(lua_State *L, const struct pdk_host *host, uint32_t phase
 {
 	char names[256];
 
-	pdk_phases_text(phases, names, sizeof(names));
+	phases_text(phases, names, sizeof(names));
 	if (host->exchange == NULL)
 		return luaL_error(L, "no phase in ngx.ctx.KONG_PHASE, (need one of %s)", names);
 	return luaL_error(L, "function cannot be called in %s phase (only in: %s)",
@@ -198,6 +198,22 @@ void pdk_check_room(lua_State *L, int r)
 {
 	if (r < 0)
 		luaL_error(L, "out of request memory");
+}
+
+void pdk_charge(lua_State *L, size_t n)
+{
+	struct pdk_host *host = pdk_host(L);
+	uint64_t max = (uint64_t)host->limits.output_kb << 10;
+
+	host->spent.output_bytes += n;
+	if (max != 0 && host->spent.output_bytes > max)
+		vm_kill(L, VM_OUTPUT);
+}
+
+struct str pdk_keep_output(lua_State *L, struct str s)
+{
+	pdk_charge(L, s.n);
+	return pdk_keep(L, s);
 }
 
 struct str pdk_keep(lua_State *L, struct str s)

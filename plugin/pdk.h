@@ -108,6 +108,12 @@ struct pdk_pending {
 	struct str text; /* in the request's arena */
 };
 
+/* What one run used up of the budgets that the PDK counts; kept with it while it is parked. */
+struct pdk_spent {
+	uint32_t log_lines;
+	uint64_t output_bytes;
+};
+
 /* What the functions of one VM work on: vm_user().  Set by the chain before every run. */
 struct pdk_host {
 	const struct engine_conf *conf; /* plugin/engine.h */
@@ -120,8 +126,9 @@ struct pdk_host {
 	struct pdk_slot *slot;      /* this plugin in this request; NULL outside one */
 	struct pdk_pending pending; /* of the run that parks right now */
 	bool is_parking;
-	uint32_t dict_space;               /* 1 + this plugin's space in shm/dict; 0 = not asked */
-	uint32_t log_lines_max, log_lines; /* 0 = no limit; printed in this run */
+	uint32_t dict_space;     /* 1 + this plugin's space in shm/dict; 0 = not asked */
+	struct vm_limits limits; /* of what runs */
+	struct pdk_spent spent;  /* by the run at hand */
 };
 
 /* A plugin's own state in one request; owned by its chain. */
@@ -147,8 +154,6 @@ static inline struct exchange *pdk_exchange(lua_State *L)
 
 /* Raises when the running phase is not in `phases`.  pdk_register'ed functions need no call. */
 void pdk_check_phase(lua_State *L, uint32_t phases);
-/* "rewrite, access", cut at size. */
-void pdk_phases_text(uint32_t phases, char *buf, size_t size);
 /* True in rewrite, access, response: the phases in which pdk_wait() may be called. */
 bool pdk_may_wait(lua_State *L);
 /* `return pdk_wait(L, &pending);` after the exchange_ops call was made: parks the run. */
@@ -164,6 +169,11 @@ long pdk_opt_count(lua_State *L, int arg, const char *what, long absent, long mi
 void pdk_push_str(lua_State *L, struct str s);
 /* return pdk_fail(L, "…") : nil, text */
 int pdk_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The running phase makes n bytes more of a body or a header; over its limit it is ended here.
+ * Before anything is changed. */
+void pdk_charge(lua_State *L, size_t n);
+/* pdk_charge() and pdk_keep(). */
+struct str pdk_keep_output(lua_State *L, struct str s);
 /* A copy in the request's arena; raises when that is exhausted. */
 struct str pdk_keep(lua_State *L, struct str s);
 /* printf of at most 255 bytes into the request's arena; raises when there is no room. */

@@ -170,12 +170,13 @@ int pdk_exit(lua_State *L)
 		return luaL_error(L, "table body encoding with gRPC is not supported");
 	finish_grpc(L, grpc, status, STR_NONE);
 	if (type == LUA_TSTRING) {
-		body = pdk_keep(L, pdk_check_str(L, 2, ""));
+		body = pdk_keep_output(L, pdk_check_str(L, 2, ""));
 	} else if (type == LUA_TTABLE) {
 		body = pdk_read_json(L, 2, "body", &text);
 		if (body.p == NULL)
 			return luaL_error(L, "body encoding failed while flushing response: %s",
 					text);
+		pdk_charge(L, body.n);
 		default_type(L, x, STR("application/json; charset=utf-8"));
 	}
 	return pdk_end_with(L, status, body);
@@ -192,11 +193,12 @@ static struct str message_of(lua_State *L)
 	case LUA_TNIL:
 		return STR_NONE;
 	case LUA_TSTRING:
-		return pdk_keep(L, pdk_check_str(L, 2, ""));
+		return pdk_keep_output(L, pdk_check_str(L, 2, ""));
 	case LUA_TTABLE:
 		message = pdk_read_json(L, 2, "message", &text);
 		if (message.p == NULL)
 			luaL_error(L, "message encoding failed: %s", text);
+		pdk_charge(L, message.n);
 		return message;
 	default:
 		luaL_error(L, "message must be a nil, string or table");

@@ -136,17 +136,20 @@ static const char *type_text(const struct value *v)
 	return texts[v->type];
 }
 
-/* Raises unless v can be a header's value. */
+/* Raises unless v can be a header's value; charges what it will take. */
 static void check_value(lua_State *L, struct str name, const struct value *v)
 {
+	pdk_charge(L, name.n + (v->type == VALUE_STRING ? v->string.n : 0));
 	if (is_scalar(v))
 		return;
 	if (v->type != VALUE_TABLE)
 		raise_value(L, name, type_text(v));
-	for (uint32_t i = 0; i < v->table->n; i++)
+	for (uint32_t i = 0; i < v->table->n; i++) {
 		if (v->table->v[i].key.type != VALUE_NUMBER ||
 				v->table->v[i].value.type != VALUE_STRING)
 			raise_value(L, name, "table");
+		pdk_charge(L, name.n + v->table->v[i].value.string.n);
+	}
 }
 
 /* 0 or -ENOMEM. */
@@ -176,7 +179,8 @@ static struct str check_name(lua_State *L, int arg)
 
 	if (lua_type(L, arg) != LUA_TSTRING)
 		luaL_error(L, "invalid header name \"%s\": got %s, expected string",
-				vm_push_text(L, arg, NULL), luaL_typename(L, arg));
+				lua_isnumber(L, arg) ? "number" : luaL_typename(L, arg),
+				luaL_typename(L, arg));
 	name.p = lua_tolstring(L, arg, &name.n);
 	if (!headers_name_is_valid(name))
 		luaL_error(L, "invalid header name \"%s\": not a token of RFC 9110",
@@ -199,6 +203,7 @@ static bool change_by_text(
 	v.p = lua_tolstring(L, value, &v.n);
 	if (v.n == 0 || !headers_name_is_valid(n) || !headers_value_is_valid(v))
 		return false;
+	pdk_charge(L, n.n + v.n);
 	vm_host_enter(L);
 	p = arena_alloc(pdk_exchange(L)->arena, n.n + v.n + 2);
 	if (p != NULL) {
@@ -278,6 +283,7 @@ struct str pdk_header_text(lua_State *L, struct str name, int value)
 
 	if (!is_scalar(&v))
 		raise_value(L, name, type_text(&v));
+	pdk_charge(L, name.n + (v.type == VALUE_STRING ? v.string.n : 0));
 	vm_host_enter(L);
 	text = scalar_text(pdk_exchange(L)->arena, &v);
 	vm_host_leave(L);

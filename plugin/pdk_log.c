@@ -23,15 +23,17 @@ static void add(struct message *m, const char *p, size_t n)
 /* True when this line may be printed; says once when the budget is spent. */
 static bool spend_line(struct pdk_host *host)
 {
-	if (host->log_lines_max == 0 || host->log_lines < host->log_lines_max) {
-		host->log_lines++;
+	uint32_t max = host->limits.log_lines;
+
+	if (max == 0 || host->spent.log_lines < max) {
+		host->spent.log_lines++;
 		return true;
 	}
-	if (host->log_lines == host->log_lines_max) {
-		host->log_lines++;
+	if (host->spent.log_lines == max) {
+		host->spent.log_lines++;
 		log_warn("plugin printed too many log lines: the rest of this run is left out",
 				"plugin=%s phase=%s log_lines=%u", host->plugin_name,
-				phase_name(host->phase), host->log_lines_max);
+				phase_name(host->phase), max);
 	}
 	return false;
 }

@@ -171,7 +171,7 @@ static int set_raw_body(lua_State *L)
 	struct str body = pdk_check_str(L, 1, "body must be a string");
 	struct exchange *x = pdk_exchange(L);
 
-	x->chunk = body.n != 0 ? pdk_keep(L, body) : STR("\n");
+	x->chunk = body.n != 0 ? pdk_keep_output(L, body) : STR("\n");
 	x->chunk_is_last = true;
 	pdk_host(L)->slot->has_replaced_body = true;
 	return 0;

@@ -33,7 +33,7 @@ static int set_path(lua_State *L)
 
 	if (s.n == 0 || s.p[0] != '/')
 		return luaL_error(L, "path must start with /");
-	s = pdk_keep(L, s);
+	s = pdk_keep_output(L, s);
 	vm_host_enter(L);
 	s = path_escape(x->arena, s);
 	if (s.p != NULL)
@@ -56,6 +56,7 @@ static int set_raw_query(lua_State *L)
 	struct str s = pdk_check_str(L, 1, "query must be a string");
 	struct str kept;
 
+	pdk_charge(L, s.n);
 	vm_host_enter(L);
 	/* As in a path, but '?' and the separators are its own. */
 	kept = arena_str(pdk_exchange(L)->arena, s);
@@ -78,7 +79,7 @@ static int set_query(lua_State *L)
 		return luaL_error(L, "args must be a table");
 	if (!pdk_push_encoded_args(L, 1, true))
 		return luaL_error(L, "%s", lua_tostring(L, -1));
-	change_query(L, pdk_keep(L, pdk_check_str(L, lua_gettop(L), "")));
+	change_query(L, pdk_keep_output(L, pdk_check_str(L, lua_gettop(L), "")));
 	return 0;
 }
 
@@ -249,7 +250,7 @@ static void change_body(lua_State *L, struct str body)
 
 static int set_raw_body(lua_State *L)
 {
-	change_body(L, pdk_keep(L, pdk_check_str(L, 1, "body must be a string")));
+	change_body(L, pdk_keep_output(L, pdk_check_str(L, 1, "body must be a string")));
 	return 0;
 }
 
@@ -268,6 +269,7 @@ static int set_body(lua_State *L)
 				   "received as a header");
 	if (!pdk_encode_body(L, 1, pdk_keep(L, mime), &body, &type))
 		return 2;
+	pdk_charge(L, body.n);
 	change_body(L, body);
 	vm_host_enter(L);
 	r = headers_set_id(&x->request.headers, HEADER_CONTENT_TYPE, type);

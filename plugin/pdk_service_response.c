@@ -112,7 +112,7 @@ static int set_body(lua_State *L)
 
 	if (response_of(L)->is_sent)
 		return luaL_error(L, "headers have already been sent");
-	body = pdk_keep(L, body);
+	body = pdk_keep_output(L, body);
 	*b = (struct body){.state = BODY_COMPLETE, .bytes = body, .is_replaced = true};
 	return 0;
 }

@@ -282,14 +282,14 @@ static json_t *make_reply(struct trial *t)
 static void set_conf(struct engine_conf *conf, const struct check *c)
 {
 	*conf = (struct engine_conf){.level = c->level,
-			.limits = c->limits,
+			.limits = {.by_default = c->limits},
 			.configure_cpu_ms = CONFIGURE_CPU_MS,
 			.node_id = "00000000-0000-4000-8000-000000000000",
 			.hostname = "localhost",
 			.version = PACKAGE_VERSION,
 			.workers_total = 1,
 			.trusted_ips = STR("")};
-	conf->limits.log_lines = LOG_LINES_MAX;
+	conf->limits.by_default.log_lines = LOG_LINES_MAX;
 }
 
 int trial_run(struct check *c, const json_t *trial, json_t **ret, struct why *why)

@@ -17,17 +17,12 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/why.h"
+#include "plugin/limits.h"
 
 struct lua_State;
 struct vm;
 
 enum vm_level { VM_STRICT, VM_LAX };
-
-struct vm_limits {
-	uint32_t cpu_ms;    /* one entry (sum over its yields); 0 = none */
-	uint32_t memory_mb; /* soft cap; hard cap is +32 MB; 0 = 64 */
-	uint32_t log_lines; /* per entry; 0 = no limit; counted by the PDK */
-};
 
 /* Calibrates the LuaJIT library (hookmask offset, profiler anchor, timer), compiles the safe
  * library and stops an endless loop as a test.  In the process and thread that will run the
@@ -86,11 +81,13 @@ enum vm_status {
 	VM_ERROR,     /* Lua error; text in why */
 	VM_CPU,       /* over the CPU budget: the coroutine is gone */
 	VM_MEMORY,    /* over the soft memory cap: the coroutine is gone; VM is to be replaced */
+	VM_OUTPUT,    /* over the output budget (vm_kill): the coroutine is gone */
+	VM_WALL,      /* parked past its time: said by the host, never by a run */
 	VM_DISCARDED, /* tier 2 or hard cap: the whole VM is gone; only vm_run_free() and vm_free()
 			 may follow */
 };
 
-/* "ok", "yielded", "error", "cpu", "memory", "discarded": for logs. */
+/* "ok", "yielded", "error", "cpu", "memory", "output", "wall", "discarded": for logs. */
 const char *vm_status_name(enum vm_status status);
 
 /* One run in a pooled coroutine. */
@@ -131,12 +128,11 @@ static inline void vm_host_leave(struct lua_State *L)
 	if (vm_host_depth > 0)
 		vm_host_depth--;
 }
+/* From a C function, outside vm_host_enter(): ends the running coroutine with that status; no
+ * pcall of the plugin sees it. */
+_Noreturn void vm_kill(struct lua_State *L, enum vm_status reason);
 /* True once a kill is pending: long loops in C check it and return early. */
 bool vm_is_killed(struct lua_State *L);
-
-/* CPU time that the running entry may still use; UINT64_MAX: no limit.  Long work in C asks it
- * first, since nothing stops that work half-way. */
-uint64_t vm_cpu_left_ns(struct lua_State *L);
 
 /* Uncatchable end of the running coroutine, decided by host code (exit()): the run ends
  * with VM_OK and vm_was_ended() true.  For a PDK C function: `return vm_end(L);` */

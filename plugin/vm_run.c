@@ -16,7 +16,8 @@ static const char host_yield_mark;
 
 const char *vm_status_name(enum vm_status status)
 {
-	static const char *const names[] = {"ok", "yielded", "error", "cpu", "memory", "discarded"};
+	static const char *const names[] = {
+			"ok", "yielded", "error", "cpu", "memory", "output", "wall", "discarded"};
 
 	return (size_t)status < sizeof(names) / sizeof(*names) ? names[status] : "?";
 }
@@ -112,7 +113,7 @@ void vm_run_free(struct vm_run *run)
 }
 
 /* What is left of the run's budget; 0 = it has none. */
-static uint64_t run_left_ns(const struct vm_run *run)
+static uint64_t budget_left_ns(const struct vm_run *run)
 {
 	uint64_t all_ns = (uint64_t)run->cpu_ms * NS_PER_MS;
 
@@ -126,7 +127,7 @@ static __attribute__((noinline)) bool resume_guarded(struct vm_run *run, int n, 
 {
 	if (sigsetjmp(run->vm->escape, 0) != 0)
 		return false;
-	budget_enter(run->vm, run_left_ns(run), run->enter_at_ns);
+	budget_enter(run->vm, budget_left_ns(run), run->enter_at_ns);
 	*ret_status = lua_resume(run->co, n);
 	return true;
 }
@@ -134,7 +135,8 @@ static __attribute__((noinline)) bool resume_guarded(struct vm_run *run, int n, 
 static enum vm_status discarded(struct vm *vm, struct why *why)
 {
 	why_set(why, NULL, 0, "plugin %s could not be stopped gently at its %s limit: VM discarded",
-			vm->name, vm->killed == VM_MEMORY ? "memory" : "CPU");
+			vm->name,
+			vm->killed == VM_CPU ? "CPU" : vm_status_name((enum vm_status)vm->killed));
 	vm->L = NULL;
 	vm->is_spoiled = true;
 	vm->trips++;
@@ -152,9 +154,11 @@ static enum vm_status killed(struct vm_run *run, struct why *why)
 	if (vm->killed == VM_CPU)
 		why_set(why, file, vm->killed_line, "used more than its %u ms of CPU time",
 				run->cpu_ms);
-	else
+	else if (vm->killed == VM_MEMORY)
 		why_set(why, file, vm->killed_line, "used more than its %u MB of memory",
 				(unsigned)(vm->memory_soft_bytes >> 20));
+	else
+		why_set(why, file, vm->killed_line, "made more output than it may");
 	return (enum vm_status)vm->killed;
 }
 
@@ -169,7 +173,7 @@ static enum vm_status yielded(struct vm_run *run, struct why *why)
 		return VM_OK;
 	}
 	/* A host call that was just made goes on; what is left of the budget is little. */
-	if (is_host_yield && vm->killed != VM_MEMORY) {
+	if (is_host_yield && (vm->killed == 0 || vm->killed == VM_CPU)) {
 		run->state = RUN_PARKED;
 		return VM_YIELDED;
 	}
@@ -272,6 +276,14 @@ void vm_push_host_yield_mark(struct lua_State *L)
 	lua_pushlightuserdata(L, (void *)(uintptr_t)&host_yield_mark);
 }
 
+void vm_kill(struct lua_State *L, enum vm_status reason)
+{
+	budget_kill(vm_of(L), reason);
+	/* Whoever catches this is yielded away at its next instruction. */
+	(void)luaL_error(L, "budget exceeded");
+	abort();
+}
+
 bool vm_was_ended(const struct vm_run *run)
 {
 	return run->is_ended;
@@ -285,9 +297,4 @@ uint64_t vm_discards(void)
 bool vm_is_killed(struct lua_State *L)
 {
 	return vm_of(L)->killed != 0;
-}
-
-uint64_t vm_cpu_left_ns(struct lua_State *L)
-{
-	return budget_left_ns(vm_of(L));
 }

@@ -25,7 +25,7 @@
 	X(DRAIN,         "master → worker: u32 deadline_ms; accept nothing new, finish, exit 0") \
 	X(LOG_LEVEL,     "master → worker: u32 level") \
 	X(FAILED,        "worker → master: str text; cannot start, exits next") \
-	X(PLUGIN_STATS,  "worker → master: str plugin, bytes version_sha256, u64 runs, u64 errors, u64 cpu_trips, u64 memory_trips, u64 discards, u64 cpu_ns, u64 memory_bytes; each second for every loaded plugin") \
+	X(PLUGIN_STATS,  "worker → master: str plugin, bytes version_sha256, u64 runs, u64 errors, u64 cpu_trips, u64 memory_trips, u64 wall_trips, u64 output_trips, u64 discards, u64 held, u64 cpu_ns, u64 memory_bytes; each second for every loaded plugin") \
 	X(WORN_OUT,      "worker → master: u64 plugin VMs discarded; asks to be drained and replaced")
 /* clang-format on */
 
@@ -79,13 +79,13 @@ int ipc_pair(int ret[2]);
 #define IPC_INHERIT_TABLE(X) \
 	X(CHANNEL, 3, "SOCK_SEQPACKET to the master") \
 	X(CONF, 4, "memfd: the node configuration (shm/conf)") \
-	X(BOARD, 5, "memfd or BPF map: shm/board") \
+	X(BOARD, 5, "memfd: shm/board") \
 	X(STAT, 6, "memfd: shm/stat") \
 	X(WAKE, 7, "eventfd: a generation was committed") \
 	X(DICT, 8, "memfd: shm/dict") \
 	X(LAT, 9, "map or memfd: shm/lat, rows") \
 	X(LAT_NAMES, 10, "map or memfd: shm/lat, names") \
-	X(TRAFFIC, 11, "memfd: shm/traffic") \
+	X(BREAKER, 11, "memfd: shm/breaker") \
 	X(LISTENERS, 12, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {

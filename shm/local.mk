@@ -23,7 +23,8 @@ shm_librecord_a_CFLAGS = $(SLUICE_CFLAGS) -w
 noinst_LIBRARIES += shm/libshm.a
 shm_libshm_a_SOURCES = \
 	shm/area.c shm/area.h \
-	shm/board.c shm/board.h shm/board_layout.h \
+	shm/board.c shm/board.h \
+	shm/breaker.c shm/breaker.h \
 	shm/conf.c shm/conf.h shm/conf_table.h \
 	shm/conf_address.c \
 	shm/conf_file.c shm/conf_file.h \
@@ -42,7 +43,6 @@ shm_libshm_a_SOURCES = \
 	shm/snap_view.h \
 	shm/snapshot.c shm/snapshot.h \
 	shm/stat.c shm/stat.h \
-	shm/traffic.c shm/traffic.h \
 	shm/yaml_json.c shm/yaml_json.h
 shm_libshm_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
 	-DSBINDIR='"$(sbindir)"' -DBINDIR='"$(bindir)"'
@@ -78,15 +78,15 @@ tests_unit_test_board_SOURCES = tests/unit/test_board.c
 tests_unit_test_board_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test_traffic
-tests_unit_test_traffic_SOURCES = tests/unit/test_traffic.c
-tests_unit_test_traffic_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_traffic_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
-
 check_PROGRAMS += tests/unit/test_lat
 tests_unit_test_lat_SOURCES = tests/unit/test_lat.c
 tests_unit_test_lat_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_lat_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_breaker
+tests_unit_test_breaker_SOURCES = tests/unit/test_breaker.c
+tests_unit_test_breaker_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_breaker_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_dict
 tests_unit_test_dict_SOURCES = tests/unit/test_dict.c

@@ -22,9 +22,6 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(connections_accepted, COUNTER, "connections", "Client connections accepted.") \
 	X(connections_active,   GAUGE,   "connections", "Client connections open now.") \
 	X(connections_waiting,  GAUGE,   "connections", "Idle keep-alive client connections.") \
-	X(client_tls_handshakes, COUNTER, "handshakes", "TLS handshakes completed with clients.") \
-	X(client_tls_resumed,   COUNTER, "handshakes",  "Of those, resumed sessions.") \
-	X(client_tls_failed,    COUNTER, "handshakes",  "TLS handshakes of clients that failed.") \
 	X(requests_total,       COUNTER, "requests",    "Requests parsed, whatever their outcome.") \
 	X(requests_active,      GAUGE,   "requests",    "Requests between first byte and log.") \
 	X(requests_refused,     COUNTER, "requests",    "Requests answered 4xx before routing because they were malformed or over a limit.") \
@@ -50,6 +47,9 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(plugin_errors,        COUNTER, "errors",      "Plugin phases that raised an error.") \
 	X(plugin_cpu_trips,     COUNTER, "trips",       "Plugin phases ended by the CPU budget.") \
 	X(plugin_memory_trips,  COUNTER, "trips",       "Plugin phases ended by the memory budget.") \
+	X(plugin_wall_trips,    COUNTER, "trips",       "Plugin phases ended by their wall time.") \
+	X(plugin_output_trips,  COUNTER, "trips",       "Plugin phases ended by the output budget.") \
+	X(plugin_held,          COUNTER, "requests",    "Requests that came to a suspended plugin.") \
 	X(plugin_discards,      COUNTER, "VMs",         "Plugin VMs thrown away whole.") \
 	X(generation_switches,  COUNTER, "switches",    "Generations taken into use.") \
 	X(generation_switch_ns, GAUGE,   "nanoseconds", "Duration of the newest generation switch.") \

@@ -177,7 +177,10 @@ static void plugin_row(struct text_table *t, const json_t *p)
 	text_table_cell(t, "%lld", number_at(p, "counters.runs"));
 	text_table_cell(t, "%lld", number_at(p, "counters.errors"));
 	text_table_cell(t, "%lld",
-			number_at(p, "counters.cpu_trips") + number_at(p, "counters.memory_trips"));
+			number_at(p, "counters.cpu_trips") + number_at(p, "counters.memory_trips") +
+					number_at(p, "counters.wall_trips") +
+					number_at(p, "counters.output_trips"));
+	text_table_cell(t, "%s", text_at(p, "breaker.state"));
 	text_table_cell(t, "%s", memory);
 }
 
@@ -192,13 +195,36 @@ static void print_reason(const char *what, const json_t *r, FILE *out)
 		fprintf(out, "  %s: %s\n", what, text_at(r, "message"));
 }
 
+static void print_suspension(const json_t *p, FILE *out)
+{
+	char when[32];
+
+	duration(when, sizeof(when), number_at(p, "breaker.retry_in_ms"));
+	if (strcmp(text_at(p, "breaker.state"), "open") == 0)
+		fprintf(out, "  %s: suspended after too many trips; tried again in %s\n",
+				text_at(p, "name"), when);
+}
+
+/* "p: cpu_ms capped at 1000"; of an instance: with its id. */
+static void print_capped(const char *plugin, const char *instance, const json_t *limits, FILE *out)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (at(limits, "capped"), i, name)
+		fprintf(out, "  %s%s%s: %s capped at %lld by the node\n", plugin,
+				instance[0] != '\0' ? " instance " : "", instance,
+				json_string_value(name),
+				number_at(limits, json_string_value(name)));
+}
+
 void render_plugins(const json_t *doc, FILE *out)
 {
 	static const char *const heads[] = {"NAME", "VERSION", "STATE", ">WORKERS", ">PRIORITY",
-			"PHASES", ">RUNS", ">ERRORS", ">TRIPS", ">MEMORY", NULL};
-	const json_t *data = at(doc, "plugins"), *p;
+			"PHASES", ">RUNS", ">ERRORS", ">TRIPS", "BREAKER", ">MEMORY", NULL};
+	const json_t *data = at(doc, "plugins"), *p, *instance;
 	sl_auto(text_table) t = NULL;
-	size_t i;
+	size_t i, k;
 
 	if (text_table_new(&t, heads) < 0)
 		return;
@@ -209,6 +235,10 @@ void render_plugins(const json_t *doc, FILE *out)
 	json_array_foreach (data, i, p) {
 		if (json_is_object(at(p, "refusal")))
 			print_reason(text_at(p, "name"), at(p, "refusal"), out);
+		print_suspension(p, out);
+		print_capped(text_at(p, "name"), "", at(p, "limits"), out);
+		json_array_foreach (at(p, "limits.instances"), k, instance)
+			print_capped(text_at(p, "name"), text_at(instance, "id"), instance, out);
 	}
 }
 

@@ -12,7 +12,8 @@
 #include "worker/worker.h"
 
 struct plugin_sums {
-	uint64_t runs, errors, cpu_trips, memory_trips, discards, memory_bytes;
+	uint64_t runs, errors, cpu_trips, memory_trips, wall_trips, output_trips, discards, held;
+	uint64_t memory_bytes;
 };
 
 struct master_link {
@@ -157,7 +158,10 @@ static void tell_stat(void *arg, const struct engine_plugin_stat *s)
 	sums->errors += s->errors;
 	sums->cpu_trips += s->cpu_trips;
 	sums->memory_trips += s->memory_trips;
+	sums->wall_trips += s->wall_trips;
+	sums->output_trips += s->output_trips;
 	sums->discards += s->discards;
+	sums->held += s->held;
 	sums->memory_bytes += s->memory_bytes;
 	ipc_begin(&out, IPC_PLUGIN_STATS);
 	ipc_put_str(&out, s->plugin);
@@ -166,7 +170,10 @@ static void tell_stat(void *arg, const struct engine_plugin_stat *s)
 	ipc_put_u64(&out, s->errors);
 	ipc_put_u64(&out, s->cpu_trips);
 	ipc_put_u64(&out, s->memory_trips);
+	ipc_put_u64(&out, s->wall_trips);
+	ipc_put_u64(&out, s->output_trips);
 	ipc_put_u64(&out, s->discards);
+	ipc_put_u64(&out, s->held);
 	ipc_put_u64(&out, s->cpu_ns);
 	ipc_put_u64(&out, s->memory_bytes);
 	ipc_send(IPC_FD_CHANNEL, &out);
@@ -190,7 +197,10 @@ void master_link_plugin_stats(struct worker *w)
 	advance(&w->stat->plugin_errors, now.errors, last->errors);
 	advance(&w->stat->plugin_cpu_trips, now.cpu_trips, last->cpu_trips);
 	advance(&w->stat->plugin_memory_trips, now.memory_trips, last->memory_trips);
+	advance(&w->stat->plugin_wall_trips, now.wall_trips, last->wall_trips);
+	advance(&w->stat->plugin_output_trips, now.output_trips, last->output_trips);
 	advance(&w->stat->plugin_discards, now.discards, last->discards);
+	advance(&w->stat->plugin_held, now.held, last->held);
 	stat_set(&w->stat->memory_vm_bytes, now.memory_bytes);
 	*last = now;
 }

@@ -7,8 +7,6 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
-#include "worker/account.h"
-#include "worker/client_tls.h"
 #include "worker/worker.h"
 
 #define FREE_MAX 256
@@ -16,53 +14,6 @@
 
 static struct req *free_list;
 static unsigned free_n;
-
-static void on_sleep_over(evutil_socket_t fd, short what, void *arg)
-{
-	struct req *q = arg;
-
-	(void)fd;
-	(void)what;
-	sl_check(q, REQ_MAGIC);
-	q->is_resumable = true;
-	req_drive(q);
-}
-
-static void op_sleep(struct exchange *x, uint32_t ms)
-{
-	struct req *q = x->host;
-	const struct timeval in = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	if (!q->has_sleep)
-		evtimer_assign(&q->sleep, q->w->base, on_sleep_over, q);
-	q->has_sleep = true;
-	evtimer_add(&q->sleep, &in);
-}
-
-static bool op_find_consumer(
-		struct exchange *x, struct str key, bool by_username, struct entity_ref *ret)
-{
-	const struct req *q = x->host;
-	Sluice__Record__Consumer *rec;
-	struct str bytes = STR_NONE;
-
-	if (q->w->view != NULL)
-		bytes = by_username ? snap_get_by_name(q->w->view, SLUICE__RECORD__KIND__CONSUMER,
-						      key)
-				    : snap_get(q->w->view, SLUICE__RECORD__KIND__CONSUMER, key);
-	if (bytes.n == 0)
-		return false;
-	rec = sluice__record__consumer__unpack(NULL, bytes.n, (const uint8_t *)bytes.p);
-	if (rec == NULL)
-		return false;
-	ret->id = arena_str(x->arena, str_of(rec->id));
-	ret->name = arena_str(x->arena, str_of(rec->username));
-	ret->json = arena_str(x->arena, (struct str){(const char *)rec->json.data, rec->json.len});
-	sluice__record__consumer__free_unpacked(rec, NULL);
-	return ret->id.p != NULL && ret->json.p != NULL;
-}
-
-static const struct exchange_ops ops = {req_want_body, op_sleep, op_find_consumer};
 
 /* From the free list: the arena keeps its first chunk, so that a usual request allocates
  * nothing. */
@@ -87,7 +38,7 @@ static struct req *req_new(struct conn *c)
 			return NULL;
 		}
 	}
-	exchange_init(&q->x, arena, &ops, q); /* clears x */
+	exchange_init(&q->x, arena, &req_ops, q); /* clears x */
 	memset(&q->w, 0, sizeof(*q) - offsetof(struct req, w));
 	q->magic = REQ_MAGIC;
 	q->w = c->w;
@@ -105,6 +56,7 @@ static void req_free(struct req *q)
 	req_release_upstream(q, false);
 	if (q->has_sleep)
 		evtimer_del(&q->sleep);
+	timer_clear(&q->wait_limit);
 	req_tunnel_free(q);
 	iobuf_put(q->body_in);
 	iobuf_put(q->up.in);
@@ -148,9 +100,7 @@ static void request_identify(struct req *q)
 	id_make(r->id);
 	r->start_mono_ns = clock_mono_ns();
 	r->start_real_ns = r->start_mono_ns + q->w->real_offset_ns;
-	r->scheme = c->tls != NULL ? STR("https") : STR("http");
-	if (c->tls != NULL)
-		client_tls_tell(c->tls, r);
+	r->scheme = STR("http");
 	r->client = (struct endpoint){{c->client_ip, c->client_ip_n}, c->client_port};
 	r->server = (struct endpoint){{c->server_ip, c->server_ip_n}, c->server_port};
 	r->real_client = r->client;
@@ -228,12 +178,12 @@ static void answer(struct req *q, int status, const char *message)
 	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
 }
 
-static void refuse(struct req *q, int status, const char *message)
+static void refuse(struct req *q, int status)
 {
 	q->is_refused = true;
 	q->head.keep_alive = false;
 	q->at = STEP_RESPOND;
-	answer(q, status, message);
+	answer(q, status, NULL);
 }
 
 void req_start(struct conn *c, struct str head)
@@ -251,7 +201,7 @@ void req_start(struct conn *c, struct str head)
 	status = request_fill(q, head);
 	if (status != 0) {
 		stat_add(&c->w->stat->requests_refused, 1);
-		refuse(q, status, NULL);
+		refuse(q, status);
 		return;
 	}
 	q->keep_alive = q->head.keep_alive && !c->w->is_draining &&
@@ -260,10 +210,10 @@ void req_start(struct conn *c, struct str head)
 		return;
 	q->chain = chain_new(c->w->engine, &q->x);
 	if (q->chain == NULL)
-		refuse(q, 500, NULL);
+		refuse(q, 500);
 }
 
-void req_refuse(struct conn *c, int status, const char *message)
+void req_refuse(struct conn *c, int status)
 {
 	struct req *q = req_new(c);
 
@@ -274,7 +224,7 @@ void req_refuse(struct conn *c, int status, const char *message)
 	}
 	request_identify(q);
 	q->x.request.method = STR("GET");
-	refuse(q, status, message);
+	refuse(q, status);
 	req_drive(q);
 }
 
@@ -291,6 +241,7 @@ static enum step_result run_phase(struct req *q, enum chain_verdict (*phase)(str
 		if (!q->is_resumable)
 			return STEP_WAIT;
 		q->is_resumable = false;
+		timer_clear(&q->wait_limit);
 		v = chain_resume(q->chain);
 	} else {
 		v = phase(q->chain);
@@ -312,6 +263,27 @@ static enum step_result step_rewrite(struct req *q)
 	return run_phase(q, chain_rewrite);
 }
 
+/* A route for https only, asked over http: 426, or a redirect (route field). */
+static void answer_https_only(struct req *q, const struct route *r)
+{
+	uint32_t code = r->rec->https_redirect_status_code;
+	struct exchange_request *x = &q->x.request;
+	struct str to;
+
+	if (code == 0 || code == 426) {
+		answer(q, 426, "Please use HTTPS protocol");
+		headers_set_id(&q->x.answer.headers, HEADER_CONNECTION, STR("Upgrade"));
+		headers_set_id(&q->x.answer.headers, HEADER_UPGRADE, STR("TLS/1.2, HTTP/1.1"));
+		return;
+	}
+	to = arena_printf(q->arena, "https://%.*s%.*s%s%.*s", STR_ARG(x->host),
+			STR_ARG(x->raw_path), x->raw_query.n != 0 ? "?" : "",
+			STR_ARG(x->raw_query));
+	exchange_answer_bare(&q->x, (int)code);
+	if (to.p != NULL)
+		headers_set_id(&q->x.answer.headers, HEADER_LOCATION, to);
+}
+
 static enum step_result step_route(struct req *q)
 {
 	const struct route *r;
@@ -331,8 +303,8 @@ static enum step_result step_route(struct req *q)
 	}
 	if (q->chain != NULL && r->plan != NULL)
 		chain_set_plan(q->chain, r->plan);
-	if (!r->is_http && !req_is_over_https(q)) {
-		req_answer_https_only(q, r);
+	if (!r->is_http) {
+		answer_https_only(q, r);
 		q->at = STEP_RESPOND - 1;
 	}
 	return STEP_GO_ON;
@@ -361,6 +333,14 @@ static enum step_result step_response(struct req *q)
 	return run_phase(q, chain_response);
 }
 
+static _Atomic uint64_t *class_counter(struct stat_worker *s, int status)
+{
+	_Atomic uint64_t *const all[] = {&s->responses_1xx, &s->responses_2xx, &s->responses_3xx,
+			&s->responses_4xx, &s->responses_5xx};
+
+	return status >= 100 && status < 600 ? all[status / 100 - 1] : &s->responses_5xx;
+}
+
 static void access_line(const struct req *q)
 {
 	const struct exchange *x = &q->x;
@@ -383,7 +363,8 @@ static enum step_result step_log(struct req *q)
 	x->response.body_bytes_sent = q->body_sent;
 	if (!q->is_refused && q->chain != NULL)
 		chain_log(q->chain);
-	account_request(q);
+	stat_add(class_counter(q->w->stat, x->response.status), 1);
+	stat_add(&q->w->stat->bytes_out, q->out.sent);
 	if (log_wants(LOG_INFO))
 		access_line(q);
 	return STEP_DONE;

@@ -26,7 +26,6 @@ struct service {
 };
 
 struct route_regex;
-struct traffic_row; /* shm/traffic.h */
 
 struct route {
 	unsigned refs;
@@ -37,8 +36,7 @@ struct route {
 	struct str protocols;        /* "http,https" */
 	struct route_regex *regexes; /* of paths and header values, compiled on first use */
 	bool is_http, is_https;
-	struct traffic_row *traffic; /* where its requests are counted; NULL: none was yet */
-	bool is_content_free;        /* decided by method, host and path alone */
+	bool is_content_free; /* decided by method, host and path alone */
 };
 
 /* What a (method, host, path) leads to.  route NULL: nothing. */

@@ -36,7 +36,7 @@ def install(node, origin, body):
 def test_its_requests_get_500_its_neighbours_go_on_and_the_worker_lives(make_node, origin, name):
     body, limit = ALL[name]
     # Filling 64 MB takes longer than the default 10 ms: with more time, memory is what ends it.
-    node = make_node(workers="1", plugin_limits_cpu_ms="80" if limit == "memory" else "10").start()
+    node = make_node(workers="1", plugin_breaker_trips="0", plugin_limits_cpu_ms="80" if limit == "memory" else "10").start()
     install(node, origin, body)
     pids = node.worker_pids()
 
@@ -118,7 +118,7 @@ def test_an_error_in_access_answers_500_and_the_rest_of_the_chain_still_logs(nod
 def test_a_worker_that_discarded_many_vms_is_replaced_and_no_other_request_fails(make_node, origin):
     # A chunk from below the soft limit to above the hard one: no gentle end is possible.
     body = 'local p = ("x"):rep(4e6)\n  local s = p .. p .. p .. p .. p .. p .. p .. p .. p .. p .. p .. p'
-    node = make_node(workers="1", plugin_limits_memory_mb="8", plugin_limits_cpu_ms="500").start()
+    node = make_node(workers="1", plugin_breaker_trips="0", plugin_limits_memory_mb="8", plugin_limits_cpu_ms="500").start()
     install(node, origin, body)
     pids = node.worker_pids()
     with Load(node.proxy_port, "/calm", n=2, keep_alive=False) as calm:

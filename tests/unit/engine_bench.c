@@ -39,15 +39,7 @@ static bool find_consumer(
 	return true;
 }
 
-/* Time does not pass here. */
-static void sleep_not(struct exchange *x, uint32_t ms)
-{
-	(void)x;
-	(void)ms;
-}
-
-static const struct exchange_ops ops = {
-		.want_body = want_body, .sleep = sleep_not, .find_consumer = find_consumer};
+static const struct exchange_ops ops = {.want_body = want_body, .find_consumer = find_consumer};
 
 int bench_set_up(void **state)
 {
@@ -66,7 +58,7 @@ int bench_set_up(void **state)
 					 &why),
 			0);
 	b->conf = (struct engine_conf){.level = VM_LAX,
-			.limits = {.cpu_ms = 20, .memory_mb = 32, .log_lines = 100},
+			.limits.by_default = {.cpu_ms = 20, .memory_mb = 32, .log_lines = 100},
 			.node_id = "22222222-2222-4222-8222-222222222222",
 			.hostname = "node.example",
 			.version = "0.0.0",
@@ -268,13 +260,12 @@ void bench_route(struct bench *b, const char *route, const char *service)
 	plan_unref(p);
 }
 
-enum chain_verdict bench_serve(struct bench *b, enum chain_verdict verdict)
+static enum chain_verdict serve_waits(struct bench *b, enum chain_verdict verdict)
 {
 	while (verdict == CHAIN_WAIT) {
-		if (b->x.request.body.state == BODY_READING) {
-			b->x.request.body.state = BODY_COMPLETE;
-			b->x.request.body.bytes = b->late_body;
-		}
+		assert_int_equal(b->x.request.body.state, BODY_READING);
+		b->x.request.body.state = BODY_COMPLETE;
+		b->x.request.body.bytes = b->late_body;
 		verdict = chain_resume(b->chain);
 	}
 	return verdict;
@@ -287,11 +278,11 @@ enum chain_verdict bench_run(struct bench *b, const char *target)
 	bench_request(b, target);
 	if (b->late_body.p != NULL)
 		b->x.request.body.state = BODY_UNREAD;
-	verdict = bench_serve(b, chain_rewrite(b->chain));
+	verdict = serve_waits(b, chain_rewrite(b->chain));
 	if (verdict != CHAIN_GO_ON)
 		return verdict;
 	bench_route(b, "r", "s");
-	return bench_serve(b, chain_access(b->chain));
+	return serve_waits(b, chain_access(b->chain));
 }
 
 const char *bench_text(struct str s)

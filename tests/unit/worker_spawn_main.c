@@ -23,6 +23,7 @@
 
 #include "base/hex.h"
 #include "shm/board.h"
+#include "shm/breaker.h"
 #include "shm/conf.h"
 #include "shm/dict.h"
 #include "shm/ipc.h"
@@ -31,7 +32,6 @@
 #include "shm/record.pb-c.h"
 #include "shm/snapshot_write.h"
 #include "shm/stat.h"
-#include "shm/traffic.h"
 
 static volatile sig_atomic_t is_stopping;
 
@@ -190,6 +190,8 @@ int main(int argc, char **argv)
 	struct board *board;
 	struct stat_area *stats;
 	struct dict *dict;
+	struct breaker *breaker;
+	static const struct breaker_conf no_breaker;
 	int pair[2], fds[INHERITED];
 	pid_t pid;
 
@@ -216,8 +218,7 @@ int main(int argc, char **argv)
 							lat_plugins_round(
 									conf->plugin_latency_slots)},
 					&why) != 0 ||
-			traffic_create(&fds[8], (struct traffic_shape){1, conf->traffic_routes},
-					&why) != 0)
+			breaker_create(&breaker, &fds[8], &no_breaker, &why) != 0)
 		die("shared memory", &why);
 	fds[4] = eventfd(0, EFD_NONBLOCK);
 	fds[INHERITED - 1] = listen_on(conf);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a request does for the plugins that run on it (exchange_ops).
+ */
+#include "worker/req.h"
+#include "worker/worker.h"
+
+static void on_sleep_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct req *q = arg;
+
+	(void)fd;
+	(void)what;
+	sl_check(q, REQ_MAGIC);
+	q->is_resumable = true;
+	req_drive(q);
+}
+
+static void op_sleep(struct exchange *x, uint32_t ms)
+{
+	struct req *q = x->host;
+	const struct timeval in = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (!q->has_sleep)
+		evtimer_assign(&q->sleep, q->w->base, on_sleep_over, q);
+	q->has_sleep = true;
+	evtimer_add(&q->sleep, &in);
+}
+
+static void on_wait_limit(void *arg)
+{
+	struct req *q = arg;
+
+	sl_check(q, REQ_MAGIC);
+	if (!q->is_parked)
+		return;
+	q->is_resumable = true;
+	req_drive(q);
+}
+
+static void op_limit_wait(struct exchange *x, uint32_t ms)
+{
+	struct req *q = x->host;
+
+	timer_init(&q->wait_limit, on_wait_limit, q);
+	/* the wheel's now may be a tick old, and to be early is to end the wait as if it were over
+	 */
+	timer_set(&q->w->timers, &q->wait_limit, ms + TIMER_TICK_MS);
+}
+
+static void op_stop_wait(struct exchange *x)
+{
+	struct req *q = x->host;
+
+	if (q->has_sleep)
+		evtimer_del(&q->sleep);
+	if (x->request.body.state == BODY_READING)
+		x->request.body.state = BODY_UNREAD;
+}
+
+static bool op_find_consumer(
+		struct exchange *x, struct str key, bool by_username, struct entity_ref *ret)
+{
+	const struct req *q = x->host;
+	Sluice__Record__Consumer *rec;
+	struct str bytes = STR_NONE;
+
+	if (q->w->view != NULL)
+		bytes = by_username ? snap_get_by_name(q->w->view, SLUICE__RECORD__KIND__CONSUMER,
+						      key)
+				    : snap_get(q->w->view, SLUICE__RECORD__KIND__CONSUMER, key);
+	if (bytes.n == 0)
+		return false;
+	rec = sluice__record__consumer__unpack(NULL, bytes.n, (const uint8_t *)bytes.p);
+	if (rec == NULL)
+		return false;
+	ret->id = arena_str(x->arena, str_of(rec->id));
+	ret->name = arena_str(x->arena, str_of(rec->username));
+	ret->json = arena_str(x->arena, (struct str){(const char *)rec->json.data, rec->json.len});
+	sluice__record__consumer__free_unpacked(rec, NULL);
+	return ret->id.p != NULL && ret->json.p != NULL;
+}
+
+const struct exchange_ops req_ops = {.want_body = req_want_body,
+		.sleep = op_sleep,
+		.limit_wait = op_limit_wait,
+		.stop_wait = op_stop_wait,
+		.find_consumer = op_find_consumer};
