@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "control/admin_path.h"
+#include "control/certificate.h"
 #include "control/plugin_code.h"
 #include "control/write.h"
 
@@ -149,7 +150,9 @@ static int run_get(struct op *op, void *arg)
 	int r = find_item(op, &c->target, id);
 
 	c->status = 200;
-	return r == 0 ? read_entity(op, c->target.def->type, id, &c->result) : r;
+	if (r == 0)
+		r = read_entity(op, c->target.def->type, id, &c->result);
+	return r == 0 ? certificate_show(op, c->target.def->type, c->result) : r;
 }
 
 static int run_put(struct op *op, void *arg)
@@ -161,7 +164,8 @@ static int run_put(struct op *op, void *arg)
 	int r = t->through != NULL ? find_through(op, t, id)
 				   : read_id(op, t->def->type, t->key, id);
 
-	if (r == OP_E_NONE && t->through == NULL) {
+	if (r == OP_E_NONE && t->through == NULL &&
+			(uuid_is_valid(t->key) || t->def->endpoint_key[0] != '\0')) {
 		if (uuid_is_valid(t->key)) {
 			for (size_t i = 0; i < sizeof(id) - 1; i++)
 				id[i] = ascii_lower(t->key.p[i]);
@@ -175,7 +179,7 @@ static int run_put(struct op *op, void *arg)
 		r = make_input(op, c, id, &input);
 	if (r != 0)
 		return r;
-	if (t->through == NULL && !uuid_is_valid(t->key))
+	if (t->through == NULL && !uuid_is_valid(t->key) && t->def->endpoint_key[0] != '\0')
 		json_object_set_new(input, t->def->endpoint_key, json_stringn(t->key.p, t->key.n));
 	r = write_upsert(op, t->def->type, id, input, &c->result);
 	json_decref(input);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "control/admin_path.h"
+#include "control/certificate.h"
 #include "control/write.h"
 
 #define SIZE_DEFAULT 100
@@ -188,6 +189,8 @@ static int list_run(struct op *op, void *arg)
 		r = next_id(op, l, at, id);
 		if (r == 0)
 			r = read_entity(op, l->target->def->type, id, &entity);
+		if (r == 0)
+			r = certificate_show(op, l->target->def->type, entity);
 		if (r != 0)
 			break;
 		if (passes(l, entity) && json_array_size(l->data) == l->size) {

@@ -129,7 +129,7 @@ static struct declarative_entity *add(struct declarative *d, const struct declar
 	return &d->v[d->n++];
 }
 
-static const char *const parents[] = {"services", "routes", "consumers"};
+static const char *const parents[] = {"certificates", "services", "routes", "consumers"};
 
 static bool takes_children(const struct entity_def *def)
 {
@@ -184,22 +184,32 @@ static int add_children(struct declarative *d, const struct entity_def *def, siz
 	return r;
 }
 
+/* Below a certificate an SNI may be its name alone. */
+static json_t *entity_input(const struct group *g, json_t *value)
+{
+	if (g->def->type == ENTITY_SNIS && g->parent_field != NULL && json_is_string(value))
+		return json_pack("{s:O}", "name", value);
+	return json_is_object(value) ? json_copy(value) : NULL;
+}
+
 static int add_entity(struct declarative *d, const struct group *g, size_t i, json_t *value)
 {
 	struct declarative_entity e = {.type = g->def->type};
 	struct declarative_entity *added;
+	json_t *input;
 
 	e.lines = yaml_json_element(g->lines, i);
 	e.path = arena_printf(d->arena, "%s[%zu]", g->path, i).p;
 	if (e.path == NULL)
 		return -ENOMEM;
-	e.input = json_is_object(value) ? json_copy(value) : json_object();
+	input = entity_input(g, value);
+	e.input = input != NULL ? input : json_object();
 	added = add(d, &e);
 	if (added == NULL) {
 		json_decref(e.input);
 		return -ENOMEM;
 	}
-	if (!json_is_object(value)) {
+	if (input == NULL) {
 		added->is_failed = true;
 		declarative_error(d, added, NULL, yaml_json_line(e.lines), "expected a record");
 		return 0;

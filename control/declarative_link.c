@@ -47,6 +47,7 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 	const struct entity_def *def = entity_def(e->type);
 	const char *own = json_string_value(json_object_get(e->input, def->endpoint_key));
 	const char *name = json_string_value(json_object_get(e->input, "name"));
+	const char *cert = json_string_value(json_object_get(e->input, "cert"));
 	sl_auto_buf key = {0};
 	char id[UUID_TEXT_BYTES];
 
@@ -55,6 +56,8 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 		return;
 	if (own != NULL) {
 		buf_add_str(&key, str_of(own));
+	} else if (cert != NULL) {
+		buf_add_str(&key, str_of(cert));
 	} else {
 		buf_printf(&key, "%s", name != NULL ? name : "");
 		for (const struct entity_foreign *f = def->foreign; f->field != NULL; f++)

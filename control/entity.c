@@ -3,6 +3,15 @@
 
 #include "base/check.h"
 
+static const char certificates_form[] =
+#include "control/schemas/certificates.inc"
+		;
+static const char ca_certificates_form[] =
+#include "control/schemas/ca_certificates.inc"
+		;
+static const char snis_form[] =
+#include "control/schemas/snis.inc"
+		;
 static const char services_form[] =
 #include "control/schemas/services.inc"
 		;
@@ -20,10 +29,20 @@ static const char custom_plugins_form[] =
 		;
 
 static const char *const by_name[] = {"name", NULL};
+static const char *const by_digest[] = {"cert_digest", NULL};
+static const char *const by_nothing[] = {NULL};
 static const char *const by_instance[] = {"instance_name", NULL};
 static const char *const by_username[] = {"username", "custom_id", NULL};
 
 static const struct entity_foreign none[] = {{.field = NULL}};
+static const struct entity_foreign of_sni[] = {
+		{"certificate", ENTITY_CERTIFICATES, ENTITY_CASCADE},
+		{.field = NULL},
+};
+static const struct entity_foreign of_service[] = {
+		{"client_certificate", ENTITY_CERTIFICATES, ENTITY_RESTRICT},
+		{.field = NULL},
+};
 static const struct entity_foreign of_route[] = {
 		{"service", ENTITY_SERVICES, ENTITY_RESTRICT},
 		{.field = NULL},
@@ -43,7 +62,11 @@ struct entity_more {
 };
 
 static const struct entity_more more[ENTITY_COUNT] = {
-		[ENTITY_SERVICES] = {"service", by_name, none, services_form},
+		[ENTITY_CERTIFICATES] = {"certificate", by_nothing, none, certificates_form},
+		[ENTITY_CA_CERTIFICATES] = {"ca_certificate", by_digest, none,
+				ca_certificates_form},
+		[ENTITY_SNIS] = {"sni", by_name, of_sni, snis_form},
+		[ENTITY_SERVICES] = {"service", by_name, of_service, services_form},
 		[ENTITY_ROUTES] = {"route", by_name, of_route, routes_form},
 		[ENTITY_CONSUMERS] = {"consumer", by_username, none, consumers_form},
 		[ENTITY_CUSTOM_PLUGINS] = {"custom_plugin", by_name, none, custom_plugins_form},

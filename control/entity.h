@@ -17,6 +17,9 @@
  * X(constant, record kind, name, path, endpoint key) */
 /* clang-format off */
 #define ENTITY_TABLE(X) \
+	X(CERTIFICATES, 6, "certificates", "certificates", "") \
+	X(CA_CERTIFICATES, 8, "ca_certificates", "ca_certificates", "") \
+	X(SNIS, 7, "snis", "snis", "name") \
 	X(SERVICES, 1, "services", "services", "name") \
 	X(CONSUMERS, 5, "consumers", "consumers", "username") \
 	X(ROUTES, 2, "routes", "routes", "name") \
@@ -43,10 +46,10 @@ struct entity_def {
 	enum entity_type type;
 	uint8_t kind; /* sluice.record.Kind */
 	const char *name;
-	const char *path;                     /* of the Admin API */
-	const char *endpoint_key;             /* unique field that may stand for the id in a path */
-	const char *singular;                 /* as a foreign field */
-	const char *const *unique;            /* NULL-terminated */
+	const char *path;          /* of the Admin API */
+	const char *endpoint_key;  /* unique field that may stand for the id in a path; "": none */
+	const char *singular;      /* as a foreign field */
+	const char *const *unique; /* NULL-terminated */
 	const struct entity_foreign *foreign; /* ended by field NULL */
 	const char *form_text;
 };

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # sluice-control: the store, the entities, the Admin API, declarative files, the feed of nodes.
 CONTROL_SCHEMAS = \
+	control/schemas/ca_certificates.json \
+	control/schemas/certificates.json \
 	control/schemas/consumers.json \
 	control/schemas/custom_plugins.json \
 	control/schemas/plugins.json \
 	control/schemas/routes.json \
-	control/schemas/services.json
+	control/schemas/services.json \
+	control/schemas/snis.json
 CONTROL_SCHEMAS_INC = $(CONTROL_SCHEMAS:.json=.inc)
 EXTRA_DIST += $(CONTROL_SCHEMAS)
 BUILT_SOURCES += $(CONTROL_SCHEMAS_INC)
@@ -30,6 +33,7 @@ control_libcontrol_a_SOURCES = \
 	control/admin_multipart.c \
 	control/admin_path.c control/admin_path.h \
 	control/admin_schema.c \
+	control/certificate.c control/certificate.h \
 	control/declarative.c control/declarative.h \
 	control/declarative_link.c control/declarative_link.h \
 	control/entity.c control/entity.h \

@@ -76,6 +76,46 @@ static char *lower(struct arena *a, const char *s)
 	return copy != NULL ? copy : loose("");
 }
 
+/* ---- certificates ---- */
+
+static int certificate_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Certificate m = SLUICE__RECORD__CERTIFICATE__INIT;
+
+	m.id = text(e, "id");
+	m.cert = text(e, "cert");
+	m.key = text(e, "key");
+	m.cert_alt = text(e, "cert_alt");
+	m.key_alt = text(e, "key_alt");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int sni_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Sni m = SLUICE__RECORD__SNI__INIT;
+
+	m.id = text(e, "id");
+	m.name = lower(a, text(e, "name"));
+	m.certificate_id = foreign(e, "certificate");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int ca_certificate_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__CaCertificate m = SLUICE__RECORD__CA_CERTIFICATE__INIT;
+
+	m.id = text(e, "id");
+	m.cert = text(e, "cert");
+	m.cert_digest = text(e, "cert_digest");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
 /* ---- services, consumers, plugins ---- */
 
 static int service_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
@@ -83,7 +123,6 @@ static int service_make(struct arena *a, const json_t *e, struct str json, struc
 	Sluice__Record__Service m = SLUICE__RECORD__SERVICE__INIT;
 	const json_t *verify = json_object_get(e, "tls_verify");
 
-	(void)a;
 	m.id = text(e, "id");
 	m.name = text(e, "name");
 	m.enabled = flag(e, "enabled");
@@ -98,6 +137,9 @@ static int service_make(struct arena *a, const json_t *e, struct str json, struc
 	m.tls_verify = !json_is_boolean(verify) ? 0 : json_is_true(verify) ? 2 : 1;
 	if (json_is_integer(json_object_get(e, "tls_verify_depth")))
 		m.tls_verify_depth = number(e, "tls_verify_depth") + 1;
+	m.client_certificate_id = foreign(e, "client_certificate");
+	m.ca_certificate_ids =
+			texts(a, json_object_get(e, "ca_certificates"), &m.n_ca_certificate_ids);
 	m.json = bytes(json.p, json.n);
 	return pack(&m.base, ret);
 }
@@ -237,6 +279,9 @@ typedef int spec_make_fn(struct arena *a, const json_t *e, struct str json, stru
 int spec_make(enum entity_type type, const json_t *entity, struct str json, struct buf *ret)
 {
 	static spec_make_fn *const make[ENTITY_COUNT] = {
+			[ENTITY_CERTIFICATES] = certificate_make,
+			[ENTITY_CA_CERTIFICATES] = ca_certificate_make,
+			[ENTITY_SNIS] = sni_make,
 			[ENTITY_SERVICES] = service_make,
 			[ENTITY_ROUTES] = route_make,
 			[ENTITY_CONSUMERS] = consumer_make,

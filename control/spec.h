@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "control/entity.h"
 
-/* For services, routes, plugins, consumers; json = the entity's text.  0 or -ENOMEM. */
+/* For every type but custom_plugins; json = the entity's text.  0 or -ENOMEM. */
 int spec_make(enum entity_type type, const json_t *entity, struct str json, struct buf *ret);
 
 /* What the entity asks for, in *ret; NULL: nothing. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "control/certificate.h"
 #include "control/plugin_code.h"
 #include "control/plugin_instance.h"
 #include "control/spec.h"
@@ -39,6 +40,8 @@ int read_id(struct op *op, enum entity_type type, struct str id_or_key, char ret
 		if (r != STORE_E_NONE)
 			return op_store(op, r);
 	}
+	if (type == ENTITY_CERTIFICATES)
+		return certificate_id_by_sni(op, id_or_key, ret);
 	r = store_unique_get(op->txn, def->kind, 0, id_or_key, ret);
 	return r == STORE_E_NONE ? OP_E_NONE : op_store(op, r);
 }
@@ -83,8 +86,10 @@ int write_processed(struct op *op, enum entity_type type, const json_t *old, jso
 	const char *id = json_string_value(json_object_get(entity, "id"));
 	sl_auto_mem char *text = NULL;
 	sl_auto_buf spec = {0};
-	int r = write_index_check(op, def, old, entity);
+	int r = certificate_check(op, type, entity);
 
+	if (r == 0)
+		r = write_index_check(op, def, old, entity);
 	if (r == 0 && type == ENTITY_PLUGINS)
 		r = plugin_instance_check(op, entity);
 	if (r != 0)
@@ -102,11 +107,17 @@ int write_processed(struct op *op, enum entity_type type, const json_t *old, jso
 	return r;
 }
 
+/* snis: of a certificate, NULL: none were given. */
 static int finish(struct op *op, enum entity_type type, const json_t *old, json_t *entity,
-		json_t **ret)
+		const json_t *snis, json_t **ret)
 {
 	int r = write_processed(op, type, old, entity);
 
+	if (r == 0)
+		r = certificate_snis_put(
+				op, json_string_value(json_object_get(entity, "id")), snis);
+	if (r == 0)
+		r = certificate_show(op, type, entity);
 	if (r != 0)
 		json_decref(entity);
 	else
@@ -117,30 +128,37 @@ static int finish(struct op *op, enum entity_type type, const json_t *old, json_
 int write_insert(struct op *op, enum entity_type type, const json_t *input, json_t **ret)
 {
 	const struct entity_def *def = entity_def(type);
-	json_t *copy = json_deep_copy(input), *entity = NULL;
+	json_t *copy = json_deep_copy(input), *entity = NULL, *snis = NULL;
 	struct store_entity there;
 	const char *id;
 	int r = write_input_prepare(op, def, copy);
 
 	if (r == 0)
+		r = certificate_snis_take(op, type, copy, &snis);
+	if (r == 0)
 		r = process(op, type, SCHEMA_INSERT, copy, NULL, &entity);
 	json_decref(copy);
-	if (r != 0)
+	if (r != 0) {
+		json_decref(snis);
 		return r;
+	}
 	id = json_string_value(json_object_get(entity, "id"));
 	if (id != NULL && store_get(op->txn, def->kind, id, &there) == 0) {
 		fault_set(&op->fault, FAULT_PRIMARY_KEY_VIOLATION, json_pack("{s:s}", "id", id),
 				"primary key violation on key '{id=\"%s\"}'", id);
 		json_decref(entity);
+		json_decref(snis);
 		return OP_E_REFUSED;
 	}
-	return finish(op, type, NULL, entity, ret);
+	r = finish(op, type, NULL, entity, snis, ret);
+	json_decref(snis);
+	return r;
 }
 
 int write_upsert(struct op *op, enum entity_type type, const char *id, const json_t *input,
 		json_t **ret)
 {
-	json_t *copy = json_deep_copy(input), *entity = NULL, *old = NULL;
+	json_t *copy = json_deep_copy(input), *entity = NULL, *old = NULL, *snis = NULL;
 	int r = read_entity(op, type, id, &old);
 
 	if (r == OP_E_NONE)
@@ -152,9 +170,12 @@ int write_upsert(struct op *op, enum entity_type type, const char *id, const jso
 		r = write_input_prepare(op, entity_def(type), copy);
 	}
 	if (r == 0)
+		r = certificate_snis_take(op, type, copy, &snis);
+	if (r == 0)
 		r = process(op, type, SCHEMA_INSERT, copy, NULL, &entity);
 	if (r == 0)
-		r = finish(op, type, old, entity, ret);
+		r = finish(op, type, old, entity, snis, ret);
+	json_decref(snis);
 	json_decref(copy);
 	json_decref(old);
 	return r;
@@ -188,17 +209,21 @@ int write_update(struct op *op, enum entity_type type, const char *id, const jso
 		json_t **ret)
 {
 	json_t *copy = json_deep_copy(given), *merged = NULL, *entity = NULL, *old = NULL;
+	json_t *snis = NULL;
 	int r = read_entity(op, type, id, &old);
 
 	json_object_del(copy, "id");
 	if (r == 0)
 		r = write_input_prepare(op, entity_def(type), copy);
 	if (r == 0)
+		r = certificate_snis_take(op, type, copy, &snis);
+	if (r == 0)
 		r = merge(op, type, old, copy, &merged);
 	if (r == 0)
 		r = process(op, type, SCHEMA_UPDATE, merged, copy, &entity);
 	if (r == 0)
-		r = finish(op, type, old, entity, ret);
+		r = finish(op, type, old, entity, snis, ret);
+	json_decref(snis);
 	json_decref(merged);
 	json_decref(copy);
 	json_decref(old);
@@ -254,6 +279,8 @@ int write_delete(struct op *op, enum entity_type type, const char *id)
 
 	if (r == 0 && type == ENTITY_CUSTOM_PLUGINS)
 		r = plugin_code_remove(op, old);
+	if (r == 0)
+		r = certificate_check_unused(op, type, id);
 	if (r == 0)
 		r = remove_all_children(op, def, id);
 	if (r == 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "control/certificate.h"
 #include "control/plugin_instance.h"
 
 #define PLUGIN_KEY_FIELD 8 /* number of the combined unique key of plugins */
@@ -167,6 +168,22 @@ static int apply_plugin(struct op *op, const struct index_verbs *verbs,
 			entity_id(entity));
 }
 
+static int apply_authorities(struct op *op, const struct index_verbs *verbs,
+		const struct entity_def *def, const json_t *entity)
+{
+	const json_t *ca;
+	int r = 0;
+	size_t i;
+
+	json_array_foreach (json_object_get(entity, "ca_certificates"), i, ca) {
+		struct store_ref ref = {def->kind, CERTIFICATE_CA_REF_FIELD, json_string_value(ca)};
+
+		if (r == 0)
+			r = verbs->ref(op->txn, &ref, entity_id(entity));
+	}
+	return r;
+}
+
 static int apply(struct op *op, const struct index_verbs *verbs, const struct entity_def *def,
 		const json_t *entity)
 {
@@ -193,6 +210,8 @@ static int apply(struct op *op, const struct index_verbs *verbs, const struct en
 	}
 	if (r == 0 && def->type == ENTITY_PLUGINS)
 		r = apply_plugin(op, verbs, def, entity);
+	if (r == 0 && def->type == ENTITY_SERVICES)
+		r = apply_authorities(op, verbs, def, entity);
 	return r < 0 ? op_store(op, r) : r;
 }
 

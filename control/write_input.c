@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/certificate.h"
 #include "control/write.h"
 
 /* ---- url → protocol, host, port, path ---- */
@@ -170,6 +171,7 @@ int write_input_prepare(struct op *op, const struct entity_def *def, json_t *inp
 	if (r == 0 && def->type == ENTITY_SERVICES)
 		r = expand_url(op, input);
 	lower_id(input);
+	certificate_prepare(def->type, input);
 	for (const struct entity_foreign *f = def->foreign; r == 0 && f->field != NULL; f++) {
 		json_t *value = json_object_get(input, f->field);
 

@@ -13,6 +13,7 @@
 
 /* Zero-initialised = never failed. */
 struct backoff {
+	uint32_t first_ms; /* 0 = BACKOFF_FIRST_MS */
 	uint32_t last_ms;
 };
 

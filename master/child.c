@@ -102,7 +102,7 @@ static void on_exited(evutil_socket_t fd, short what, void *arg)
 	if (!is_last) {
 		/* a replacement that was asked for is no failure */
 		if (c->is_replaced)
-			c->backoff = (struct backoff){.last_ms = 0};
+			c->backoff.last_ms = 0;
 		start_later(c, ran_ms);
 	}
 	c->is_stopping = c->is_replaced = false;
@@ -208,6 +208,12 @@ void child_free(struct child *c)
 		event_free(c->impatience);
 	c->magic = 0;
 	free(c);
+}
+
+void child_set_delay(struct child *c, uint32_t first_ms)
+{
+	sl_check(c, CHILD_MAGIC);
+	c->backoff.first_ms = first_ms;
 }
 
 static void tell_to_end(struct child *c, int sig, uint32_t grace_ms)

@@ -29,6 +29,8 @@ int child_new(struct child **ret, struct event_base *base, const char *name,
 void child_free(struct child *c);
 SL_DEFINE_AUTO(child);
 
+/* How long before it is started again the first time it ends by itself. */
+void child_set_delay(struct child *c, uint32_t first_ms);
 /* Starts it now, and again after every end until child_stop(). */
 void child_start(struct child *c);
 /* signal (0 = none: it was told otherwise) now, SIGKILL after grace_ms; ended(is_last).

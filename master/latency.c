@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "master/exposition.h"
+#include "master/histogram_json.h"
 #include "plugin/phase.h"
 #include "shm/lat.h"
 #include "shm/record.pb-c.h"
@@ -143,37 +145,14 @@ static void each(const struct latency *l, each_fn *fn, void *arg)
 	}
 }
 
-static json_t *buckets_json(const struct histogram_sum *sum)
-{
-	json_t *list = json_array();
-
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-		uint64_t to = histogram_to_ns(i);
-
-		if (sum->bucket[i] == 0)
-			continue;
-		if (to == UINT64_MAX)
-			to = sum->max_ns + 1;
-		json_array_append_new(
-				list, json_pack("[I, I, I]", (json_int_t)histogram_from_ns(i),
-						      (json_int_t)to, (json_int_t)sum->bucket[i]));
-	}
-	return list;
-}
-
 static void add_json(
 		void *arg, const char *plugin, const char *phase, const struct histogram_sum *sum)
 {
-	json_array_append_new(arg,
-			json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "plugin",
-					plugin, "phase", phase, "count", (json_int_t)sum->count,
-					"sum_ns", (json_int_t)sum->sum_ns, "max_ns",
-					(json_int_t)sum->max_ns, "p50_ns",
-					(json_int_t)histogram_quantile_ns(sum, 0.5), "p90_ns",
-					(json_int_t)histogram_quantile_ns(sum, 0.9), "p99_ns",
-					(json_int_t)histogram_quantile_ns(sum, 0.99), "p999_ns",
-					(json_int_t)histogram_quantile_ns(sum, 0.999), "buckets",
-					buckets_json(sum)));
+	json_t *row = histogram_json(sum);
+
+	json_object_set_new(row, "plugin", json_string(plugin));
+	json_object_set_new(row, "phase", json_string(phase));
+	json_array_append_new(arg, row);
 }
 
 json_t *latency_json(const struct latency *l)
@@ -185,55 +164,38 @@ json_t *latency_json(const struct latency *l)
 	return json_pack("{s:o}", "plugins", list);
 }
 
-struct exposition {
-	struct buf *out;
-	char labels[2 * LAT_NAME_MAX + 64];
-};
-
-/* plugin="…",phase="…": plugin names are letters, digits, dot, dash and underscore, but what
- * stands in shared memory is not believed. */
-static void word_labels(struct exposition *e, const char *plugin, const char *phase)
-{
-	size_t n = 0;
-
-	n += (size_t)snprintf(e->labels, sizeof(e->labels), "plugin=\"");
-	for (const char *p = plugin; *p != '\0' && p < plugin + LAT_NAME_MAX; p++) {
-		if (*p == '"' || *p == '\\' || (unsigned char)*p < ' ')
-			e->labels[n++] = '\\';
-		e->labels[n++] = (unsigned char)*p < ' ' ? 'n' : *p;
-	}
-	snprintf(e->labels + n, sizeof(e->labels) - n, "\",phase=\"%s\"", phase);
-}
-
 #define SERIES "sluice_plugin_phase_duration_seconds"
 
 static void add_prometheus(
 		void *arg, const char *plugin, const char *phase, const struct histogram_sum *sum)
 {
-	struct exposition *e = arg;
+	struct buf *out = arg;
+	sl_auto_buf set = {.p = NULL};
+	const char *labels;
 	uint64_t below = 0;
 	unsigned i = 0;
 
-	word_labels(e, plugin, phase);
-	for (unsigned shift = LE_SHIFT_MIN; shift <= LE_SHIFT_MAX; shift++) {
+	exposition_pair(&set, "plugin", plugin, true);
+	exposition_pair(&set, "phase", phase, false);
+	labels = buf_z(&set);
+	for (unsigned shift = LE_SHIFT_MIN; labels != NULL && shift <= LE_SHIFT_MAX; shift++) {
 		for (; i < HISTOGRAM_BUCKETS && histogram_to_ns(i) <= 1ULL << shift; i++)
 			below += sum->bucket[i];
-		buf_printf(e->out, SERIES "_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", e->labels,
+		buf_printf(out, SERIES "_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", labels,
 				(double)(1ULL << shift) / 1e9, below);
 	}
-	buf_printf(e->out,
-			SERIES "_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n" SERIES
-			       "_sum{%s} %.9f\n" SERIES "_count{%s} %" PRIu64 "\n",
-			e->labels, sum->count, e->labels, (double)sum->sum_ns / 1e9, e->labels,
-			sum->count);
+	if (labels != NULL)
+		buf_printf(out,
+				SERIES "_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n" SERIES
+				       "_sum{%s} %.9f\n" SERIES "_count{%s} %" PRIu64 "\n",
+				labels, sum->count, labels, (double)sum->sum_ns / 1e9, labels,
+				sum->count);
 }
 
 void latency_prometheus(const struct latency *l, struct buf *out)
 {
-	struct exposition e = {.out = out};
-
 	sl_check(l, LATENCY_MAGIC);
-	buf_printf(out, "# HELP " SERIES " Time from entering a phase of a plugin to leaving it, "
-			"waiting included.\n# TYPE " SERIES " histogram\n");
-	each(l, add_prometheus, &e);
+	exposition_head(out, SERIES, "histogram",
+			"Time from entering a phase of a plugin to leaving it, waiting included.");
+	each(l, add_prometheus, out);
 }

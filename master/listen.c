@@ -18,14 +18,6 @@
 
 #define LISTENERS_MAGIC SL_MAGIC('L', 'S', 'T', 'N')
 
-struct listeners {
-	uint32_t magic;
-	uint32_t n_workers;
-	unsigned n_addresses;
-	uint16_t ports[LISTEN_ADDRESSES_MAX];
-	int *fds; /* [worker * n_addresses + address] */
-};
-
 struct endpoint {
 	struct conf_address conf;
 	union {
@@ -34,6 +26,14 @@ struct endpoint {
 		struct sockaddr_in6 v6;
 	} sa;
 	socklen_t n;
+};
+
+struct listeners {
+	uint32_t magic;
+	uint32_t n_workers;
+	unsigned n_addresses;
+	struct endpoint endpoints[LISTEN_ADDRESSES_MAX];
+	int *fds; /* [worker * n_addresses + address] */
 };
 
 static int endpoint_fill(struct endpoint *ret, const struct conf_address *a, struct why *why)
@@ -127,8 +127,9 @@ static int endpoint_learn_port(struct endpoint *e, int fd, struct why *why)
 	return 0;
 }
 
-static int open_address(struct listeners *l, unsigned i, struct endpoint *e, struct why *why)
+static int open_address(struct listeners *l, unsigned i, struct why *why)
 {
+	struct endpoint *e = &l->endpoints[i];
 	int r = endpoint_probe(e, why);
 
 	for (uint32_t w = 0; r == 0 && w < l->n_workers; w++) {
@@ -138,7 +139,6 @@ static int open_address(struct listeners *l, unsigned i, struct endpoint *e, str
 		if (r == 0 && w == 0)
 			r = endpoint_learn_port(e, *fd, why);
 	}
-	l->ports[i] = e->conf.port;
 	return r;
 }
 
@@ -168,14 +168,13 @@ static int parse_list(const char *list, struct endpoint *ret, unsigned *ret_n, s
 int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
 {
 	sl_auto(listeners) l = calloc(1, sizeof(*l));
-	struct endpoint endpoints[LISTEN_ADDRESSES_MAX];
 	int r;
 
 	if (l == NULL)
 		return why_errno(why, ENOMEM, "listeners");
 	l->magic = LISTENERS_MAGIC;
 	l->n_workers = n_workers;
-	r = parse_list(list, endpoints, &l->n_addresses, why);
+	r = parse_list(list, l->endpoints, &l->n_addresses, why);
 	if (r < 0)
 		return r;
 	l->fds = calloc((size_t)n_workers * l->n_addresses + 1, sizeof(*l->fds));
@@ -184,12 +183,41 @@ int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers,
 	for (size_t i = 0; i < (size_t)n_workers * l->n_addresses; i++)
 		l->fds[i] = -1;
 	for (unsigned i = 0; i < l->n_addresses; i++) {
-		r = open_address(l, i, &endpoints[i], why);
+		r = open_address(l, i, why);
 		if (r < 0)
 			return r;
 	}
 	*ret = sl_steal(l);
 	return 0;
+}
+
+static int renew_one(int *fd, const struct endpoint *e, uint32_t worker, unsigned i,
+		listener_placed_fn *placed, void *arg, struct why *why)
+{
+	int fresh = -1;
+	int r = endpoint_bind(&fresh, e, true, why);
+
+	if (r < 0)
+		return r;
+	placed(arg, worker, i, fresh);
+	sl_close_fd(fd);
+	*fd = fresh;
+	return 0;
+}
+
+int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *placed, void *arg,
+		struct why *why)
+{
+	int r = 0, one;
+
+	sl_check(l, LISTENERS_MAGIC);
+	sl_assert(worker < l->n_workers);
+	for (unsigned i = 0; i < l->n_addresses; i++) {
+		one = renew_one(&l->fds[worker * l->n_addresses + i], &l->endpoints[i], worker, i,
+				placed, arg, why);
+		r = r == 0 ? one : r;
+	}
+	return r;
 }
 
 void listeners_free(struct listeners *l)
@@ -202,6 +230,11 @@ void listeners_free(struct listeners *l)
 	free(l->fds);
 	l->magic = 0;
 	free(l);
+}
+
+uint32_t listeners_workers(const struct listeners *l)
+{
+	return l->n_workers;
 }
 
 unsigned listeners_count(const struct listeners *l)
@@ -219,5 +252,5 @@ int listeners_fd(const struct listeners *l, uint32_t worker, unsigned i)
 uint16_t listeners_port(const struct listeners *l, unsigned i)
 {
 	sl_assert(i < l->n_addresses);
-	return l->ports[i];
+	return l->endpoints[i].conf.port;
 }

@@ -19,10 +19,17 @@ struct listeners;
 /* list: conf proxy_listen.  Refuses an address that another process listens on, also one that
  * shares it by SO_REUSEPORT.  -errno; why names address and reason. */
 int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why);
+/* A fresh socket for each address of a worker that is gone; `placed` hears of each before the old
+ * one is closed, whose queue and half-open handshakes the kernel then gives to others.  One that
+ * cannot be made leaves the old one; -errno with why. */
+typedef void listener_placed_fn(void *arg, uint32_t worker, unsigned address, int fd);
+int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *placed, void *arg,
+		struct why *why);
 /* Closes the master's copies. */
 void listeners_free(struct listeners *l);
 SL_DEFINE_AUTO(listeners);
 
+uint32_t listeners_workers(const struct listeners *l);
 /* Addresses per worker. */
 unsigned listeners_count(const struct listeners *l);
 /* The worker's listener on address i. */

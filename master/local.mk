@@ -2,6 +2,7 @@
 # sluiced, the node's master.  Everything but main() is a library, so that tests can link it.
 noinst_LIBRARIES += master/libmaster.a
 master_libmaster_a_SOURCES = \
+	master/account.c master/account.h \
 	master/apply.c master/apply.h \
 	master/backoff.c master/backoff.h \
 	master/blobs.c master/blobs.h \
@@ -9,8 +10,10 @@ master_libmaster_a_SOURCES = \
 	master/child.c master/child.h \
 	master/control_child.c master/control_child.h \
 	master/counts.c master/counts.h \
+	master/exposition.c master/exposition.h \
 	master/follow.c master/follow.h \
 	master/hello.c master/hello.h \
+	master/histogram_json.c master/histogram_json.h \
 	master/history.c master/history.h \
 	master/intake.c master/intake.h \
 	master/latency.c master/latency.h \
@@ -19,6 +22,7 @@ master_libmaster_a_SOURCES = \
 	master/metrics.c \
 	master/node.c master/node.h \
 	master/outcome.c master/outcome.h \
+	master/own_certificate.c master/own_certificate.h \
 	master/plan.c master/plan.h \
 	master/reload.c master/reload.h \
 	master/review.c master/review.h \
@@ -28,6 +32,7 @@ master_libmaster_a_SOURCES = \
 	master/status_docs.c master/status_docs.h \
 	master/status_limits.c master/status_limits.h \
 	master/status_plugins.c \
+	master/steering.c master/steering.h \
 	master/supervise.c master/supervise.h \
 	master/verdicts.c master/verdicts.h \
 	master/vet.c master/vet.h \
@@ -37,9 +42,9 @@ master_libmaster_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(EVENT_EXTRA_CFLAGS) $
 	$(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS) $(SYSTEMD_CFLAGS)
 
 LIBMASTER = master/libmaster.a
-MASTER_LDADD = $(LIBMASTER) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
+MASTER_LDADD = $(LIBMASTER) $(LIBEBPF) $(LIBSTREAM) $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
 	$(STREAM_LIBS) $(LIBPLUGIN_LIBS) $(SHM_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) \
-	$(CRYPTO_LIBS) $(SYSTEMD_LIBS)
+	$(CRYPTO_LIBS) $(SYSTEMD_LIBS) $(EBPF_LIBS)
 
 sbin_PROGRAMS += master/sluiced
 master_sluiced_SOURCES = master/main.c

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/account.h"
 #include "master/breakers.h"
 #include "master/control_child.h"
 #include "master/counts.h"
@@ -20,6 +21,7 @@
 #include "master/node.h"
 #include "master/reload.h"
 #include "master/status.h"
+#include "master/steering.h"
 #include "master/supervise.h"
 #include "shm/dict.h"
 #include "shm/programs.h"
@@ -37,10 +39,12 @@ struct master {
 	struct event_base *base;
 	struct node *node;
 	struct listeners *listeners;
+	struct steering *steering;
 	struct snapshot_writer *writer;
 	struct dict *dict;
 	int dict_fd;
 	struct latency *latency;
+	struct account *account;
 	struct breakers *breakers;
 	struct supervise *workers;
 	struct follow *follow;
@@ -160,6 +164,8 @@ static void stop(struct master *m, bool is_fast)
 	sd_notify(0, "STOPPING=1");
 	m->sources.is_stopping = true;
 	/* nobody accepts on our copies: a connection there would wait for nothing */
+	if (m->steering != NULL)
+		steering_drop_listeners(m->steering);
 	listeners_free(m->listeners);
 	m->listeners = NULL;
 	m->is_control_gone = m->control == NULL || !control_child_stop(m->control, is_fast);
@@ -317,6 +323,10 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r == 0)
 		r = listeners_open(&m->listeners, m->conf->proxy_listen, n_workers, why);
 	if (r == 0)
+		r = steering_new(&m->steering, m->conf, n_workers, why);
+	if (r == 0)
+		r = steering_take_listeners(m->steering, m->listeners, why);
+	if (r == 0)
 		r = open_snapshot(m, why);
 	if (r < 0)
 		return r;
@@ -325,17 +335,21 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r < 0)
 		return r;
 	r = latency_new(&m->latency, m->conf, n_workers, why);
+	if (r == 0)
+		r = account_new(&m->account, m->conf, n_workers, why);
 	if (r < 0)
 		return r;
 	r = breakers_new(&m->breakers, m->base, m->conf, on_breaker, m, why);
 	if (r < 0)
 		return r;
 	workers.dict_fd = m->dict_fd;
+	workers.traffic_fd = account_fd(m->account);
 	workers.lat_fd = latency_rows_fd(m->latency);
 	workers.lat_names_fd = latency_names_fd(m->latency);
 	workers.breaker_fd = breakers_fd(m->breakers);
 	follow.breaker = breakers_memory(m->breakers);
 	workers.listeners = m->listeners;
+	workers.steering = m->steering;
 	workers.program = m->worker_program;
 	follow.writer = m->writer;
 	follow.check_program = m->check_program;
@@ -357,10 +371,12 @@ static int make_status(struct master *m, struct why *why)
 	m->sources = (struct status_sources){.node = m->node,
 			.follow = m->follow,
 			.workers = m->workers,
+			.steering = m->steering,
 			.writer = m->writer,
 			.history = m->history,
 			.counts = m->counts,
 			.dict = m->dict,
+			.account = m->account,
 			.latency = m->latency,
 			.breaker = m->breakers != NULL ? breakers_memory(m->breakers) : NULL,
 			.control = m->control != NULL ? control_child_process(m->control) : NULL,
@@ -434,7 +450,9 @@ void master_free(struct master *m)
 	status_free(m->status);
 	control_child_free(m->control);
 	supervise_free(m->workers);
+	account_free(m->account);
 	latency_free(m->latency);
+	steering_free(m->steering);
 	breakers_free(m->breakers);
 	dict_free(m->dict);
 	sl_close_fd(&m->dict_fd);

@@ -2,35 +2,19 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "master/account.h"
 #include "master/child.h"
+#include "master/exposition.h"
 #include "master/latency.h"
 #include "master/status_docs.h"
 #include "shm/breaker.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
 
-static void head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void put(struct buf *out, const char *name, const char *type, const char *help, uint64_t v)
 {
-	head(out, name, type, help);
+	exposition_head(out, name, type, help);
 	buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
-}
-
-/* Label values: backslash, quote and newline escaped (exposition format 0.0.4). */
-static void put_label(struct buf *out, const char *value)
-{
-	for (; *value != '\0'; value++) {
-		if (*value == '\\' || *value == '"')
-			buf_printf(out, "\\%c", *value);
-		else if (*value == '\n')
-			buf_add(out, "\\n", 2);
-		else
-			buf_add(out, value, 1);
-	}
 }
 
 /* ---- Kong's names ---- */
@@ -59,7 +43,8 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 	struct totals t = {.accepted = 0};
 
 	sum(s, &t);
-	head(out, "kong_nginx_connections_total", "gauge", "Number of connections by subsystem.");
+	exposition_head(out, "kong_nginx_connections_total", "gauge",
+			"Number of connections by subsystem.");
 	const struct {
 		const char *state;
 		uint64_t n;
@@ -72,7 +57,7 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 				"kong_nginx_connections_total{node_id=\"%s\",subsystem=\"http\","
 				"state=\"%s\"} %llu\n",
 				s->node->id, rows[i].state, (unsigned long long)rows[i].n);
-	head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
+	exposition_head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
 	buf_printf(out, "kong_nginx_requests_total{node_id=\"%s\",subsystem=\"http\"} %llu\n",
 			s->node->id, (unsigned long long)t.requests);
 }
@@ -81,7 +66,7 @@ static void put_kong(const struct status_sources *s, struct buf *out)
 {
 	struct follow_link l;
 
-	head(out, "kong_node_info", "gauge", "Node metadata information.");
+	exposition_head(out, "kong_node_info", "gauge", "Node metadata information.");
 	buf_printf(out, "kong_node_info{node_id=\"%s\",version=\"%s\"} 1\n", s->node->id,
 			PACKAGE_VERSION);
 	if (s->control != NULL)
@@ -138,11 +123,11 @@ static void put_plugin_rows(const struct status_sources *s, struct buf *out, con
 
 	snprintf(name, sizeof(name), "sluice_plugin_%s%s", field,
 			strcmp(type, "counter") == 0 ? "_total" : "");
-	head(out, name, type, help);
+	exposition_head(out, name, type, help);
 	for (size_t i = 0; counts_at(s->counts, i, &t); i++) {
 		memcpy(&v, (const char *)&t + offset, sizeof(v));
 		buf_printf(out, "%s{plugin=\"", name);
-		put_label(out, t.plugin);
+		exposition_label(out, t.plugin);
 		buf_printf(out, "\"} %llu\n", (unsigned long long)v);
 	}
 }
@@ -164,10 +149,10 @@ static bool add_breaker(void *arg, struct str id, uint64_t version, struct str r
 		return true;
 	breaker_show(l->breaker, id, clock_mono_ms(), &b);
 	buf_printf(l->states, "sluice_plugin_breaker_state{plugin=\"");
-	put_label(l->states, c->name);
+	exposition_label(l->states, c->name);
 	buf_printf(l->states, "\"} %d\n", (int)b.state);
 	buf_printf(l->opens, "sluice_plugin_breaker_opens_total{plugin=\"");
-	put_label(l->opens, c->name);
+	exposition_label(l->opens, c->name);
 	buf_printf(l->opens, "\"} %llu\n", (unsigned long long)b.opens);
 	sluice__record__plugin_code__free_unpacked(c, NULL);
 	return true;
@@ -179,10 +164,10 @@ static void put_breakers(const struct status_sources *s, struct buf *out)
 	struct breaker_lines l = {.breaker = s->breaker, .states = out, .opens = &opens};
 	const struct snap_view *v = follow_view(s->follow);
 
-	head(out, "sluice_plugin_breaker_state", "gauge",
+	exposition_head(out, "sluice_plugin_breaker_state", "gauge",
 			"Breaker of the plugin: 0 closed, 1 open (suspended), 2 half open (one "
 			"request tries it).");
-	head(&opens, "sluice_plugin_breaker_opens_total", "counter",
+	exposition_head(&opens, "sluice_plugin_breaker_opens_total", "counter",
 			"How often the plugin was suspended.");
 	if (v != NULL)
 		snap_each(v, SLUICE__RECORD__KIND__PLUGIN_CODE, add_breaker, &l);
@@ -216,6 +201,7 @@ void status_metrics(const struct status_sources *s, struct buf *out)
 	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)
 #undef X
+	account_prometheus(s->account, out);
 	latency_prometheus(s->latency, out);
 	stat_prometheus(supervise_stat(s->workers), supervise_count(s->workers), out);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "master/own_certificate.h"
 
 /* A child of a master that was killed may hold the lock for the moment it takes to die. */
 #define RELEASE_MS 500
@@ -202,6 +203,8 @@ int node_open(struct node **ret, const struct conf *conf, struct why *why)
 		r = take_lock(n, why);
 	if (r == 0)
 		r = load_id(n, why);
+	if (r == 0)
+		r = own_certificate_ensure(conf, why);
 	if (r < 0)
 		return r;
 	*ret = sl_steal(n);

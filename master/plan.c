@@ -109,7 +109,7 @@ void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)
 	SHA256((const uint8_t *)item->spec.p, item->spec.n, sha256);
 	if (memcmp(sha256, item->spec_sha256, sizeof(sha256)) != 0)
 		plan_reject(item, "hash", NULL, 0, "spec does not have its announced hash");
-	else if (item->kind == 0 || item->kind > SLUICE__RECORD__KIND__CONSUMER)
+	else if (item->kind == 0 || item->kind > SLUICE__RECORD__KIND__CA_CERTIFICATE)
 		plan_reject(item, "format", NULL, 0,
 				"this node (%s) does not know resources of kind %u",
 				PACKAGE_VERSION, item->kind);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "base/check.h"
+#include "master/account.h"
 #include "master/latency.h"
 #include "master/status_docs.h"
 #include "shm/conf.h"
@@ -103,6 +104,14 @@ static void get_latency(struct evhttp_request *req, const struct status *s)
 		send_json(req, HTTP_OK, latency_json(s->sources->latency));
 }
 
+static void get_traffic(struct evhttp_request *req, const struct status *s)
+{
+	if (s->sources->account == NULL)
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+	else
+		send_json(req, HTTP_OK, account_json(s->sources->account));
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -140,6 +149,7 @@ static const struct route routes[] = {
 		{"/plugins", EVHTTP_REQ_GET, false, get_plugins},
 		{"/generations", EVHTTP_REQ_GET, false, get_generations},
 		{"/latency", EVHTTP_REQ_GET, false, get_latency},
+		{"/traffic", EVHTTP_REQ_GET, false, get_traffic},
 		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };

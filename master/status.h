@@ -3,8 +3,8 @@
  * The status API: HTTP and JSON on status_listen, and the same with operators' verbs on
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
- *	GET /status /status/ready /workers /plugins /generations /latency /metrics    POST /reload
- *(socket only)
+ *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics    POST
+ * /reload (socket only)
  */
 #pragma once
 
@@ -16,8 +16,10 @@
 #include "master/follow.h"
 #include "master/history.h"
 #include "master/node.h"
+#include "master/steering.h"
 #include "master/supervise.h"
 
+struct account;
 struct child;
 struct latency;
 struct event_base;
@@ -28,10 +30,12 @@ struct status_sources {
 	const struct node *node;
 	const struct follow *follow;          /* NULL: role control_plane */
 	const struct supervise *workers;      /* NULL: role control_plane */
+	struct steering *steering;            /* NULL: role control_plane */
 	const struct snapshot_writer *writer; /* NULL: role control_plane */
 	const struct history *history;
 	const struct counts *counts;
 	const struct dict *dict;       /* NULL: role control_plane */
+	const struct account *account; /* NULL: role control_plane */
 	const struct latency *latency; /* NULL: role control_plane */
 	const struct breaker *breaker; /* NULL: role control_plane */
 	const struct child *control;   /* sluice-control; NULL: role data_plane */

@@ -125,7 +125,10 @@ static json_t *snapshot_json(const struct status_sources *s)
 			{"routes", SLUICE__RECORD__KIND__ROUTE},
 			{"plugins", SLUICE__RECORD__KIND__PLUGIN_INSTANCE},
 			{"custom_plugins", SLUICE__RECORD__KIND__PLUGIN_CODE},
-			{"consumers", SLUICE__RECORD__KIND__CONSUMER}};
+			{"consumers", SLUICE__RECORD__KIND__CONSUMER},
+			{"certificates", SLUICE__RECORD__KIND__CERTIFICATE},
+			{"snis", SLUICE__RECORD__KIND__SNI},
+			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_object_set_new(counts, kinds[i].name,
@@ -151,6 +154,24 @@ static json_t *dict_json(const struct status_sources *s)
 	return doc;
 }
 
+json_t *status_doc_steering(const struct status_sources *s)
+{
+	struct steering_report r;
+	json_t *doc;
+
+	if (s->steering == NULL)
+		return json_null();
+	steering_report(s->steering, &r);
+	doc = json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i}", "mode", steer_mode_name(r.mode),
+			"mode_wanted", steer_mode_name(r.wanted), "bpf", r.is_bpf, "migration",
+			r.migration, "reason", r.reason, "failed_step",
+			r.fault.step != NULL ? r.fault.step : "", "errno", r.fault.err);
+#define X(field, help) json_object_set_new(doc, #field, json_integer((json_int_t)r.counts.field));
+	STEER_COUNTS(X)
+#undef X
+	return doc;
+}
+
 static json_t *sluice_json(const struct status_sources *s)
 {
 	const struct snap_view *v = view_of(s);
@@ -168,10 +189,7 @@ static json_t *sluice_json(const struct status_sources *s)
 	json_object_set_new(doc, "control", control_json(s));
 	json_object_set_new(doc, "snapshot", snapshot_json(s));
 	json_object_set_new(doc, "dict", dict_json(s));
-	json_object_set_new(doc, "steering",
-			json_pack("{s:s, s:b, s:s}", "mode", "kernel", "bpf", 0, "reason",
-					"this version leaves the choice of a worker to "
-					"SO_REUSEPORT"));
+	json_object_set_new(doc, "steering", status_doc_steering(s));
 	return doc;
 }
 
@@ -199,7 +217,7 @@ json_t *status_doc_status(const struct status_sources *s)
 
 static bool is_empty(const struct snap_view *v)
 {
-	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CONSUMER; kind++) {
+	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CA_CERTIFICATE; kind++) {
 		if (snap_count(v, kind) != 0)
 			return false;
 	}
@@ -247,7 +265,7 @@ json_t *status_doc_ready(const struct status_sources *s, int *ret_code)
 
 static json_t *worker_json(const struct status_sources *s, uint32_t i)
 {
-	const struct board_slot *b = &supervise_board(s->workers)->slots[i];
+	const struct board_slot *b = &steering_board(s->steering)->slots[i];
 	const struct stat_worker *w = stat_of(s, i);
 	uint64_t now = clock_mono_ns(), beat = atomic_load(&b->heartbeat_ns);
 

@@ -15,6 +15,7 @@ json_t *status_doc_ready(const struct status_sources *s, int *ret_code);
 json_t *status_doc_workers(const struct status_sources *s);
 json_t *status_doc_plugins(const struct status_sources *s);
 json_t *status_doc_generations(const struct status_sources *s);
+json_t *status_doc_steering(const struct status_sources *s);
 
 /* Prometheus text, with Kong's names where the concept is the same. */
 void status_metrics(const struct status_sources *s, struct buf *out);

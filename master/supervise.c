@@ -15,6 +15,7 @@
 #include "master/child.h"
 #include "master/listen.h"
 #include "master/spawn.h"
+#include "master/steering.h"
 #include "master/worker_words.h"
 #include "shm/ipc.h"
 
@@ -43,9 +44,9 @@ struct supervise {
 	const struct supervise_events *events;
 	void *arg;
 
-	struct board *board;
+	struct board *board; /* the steering's */
 	struct stat_area *stat;
-	int board_fd, stat_fd, conf_fd;
+	int stat_fd, conf_fd;
 	struct event *heartbeats;
 	bool is_stopping;
 	struct slot slots[BOARD_SLOTS_MAX];
@@ -60,6 +61,8 @@ static void on_ready(struct slot *s, struct ipc_in *in)
 
 	s->is_ready = true;
 	s->failure[0] = '\0';
+	if (!s->is_draining)
+		steering_open(s->owner->conf.steering, s->number);
 	log_info("worker ready", "slot=%u worker_pid=%u generation=%llu", s->number, pid,
 			(unsigned long long)generation);
 	s->owner->events->ready(s->owner->arg, s->number, generation);
@@ -111,6 +114,7 @@ static void kill_liar(struct slot *s, const char *what)
 {
 	log_err("worker broke its channel: replaced", "slot=%u what=\"%s\"", s->number, what);
 	close_channel(s);
+	steering_close(s->owner->conf.steering, s->number);
 	child_replace(s->child, SIGKILL, HANG_GRACE_MS);
 }
 
@@ -130,6 +134,7 @@ static void drain_slot(struct slot *s, uint32_t drain_ms)
 	struct ipc_out out;
 
 	s->is_draining = true;
+	steering_close(s->owner->conf.steering, s->number);
 	ipc_begin(&out, IPC_DRAIN);
 	ipc_put_u32(&out, drain_ms);
 	send_or_replace(s, &out);
@@ -210,12 +215,7 @@ static int open_channel(struct slot *s, int *ret_theirs, struct why *why)
 
 static void set_slot_state(struct slot *s, enum slot_state state)
 {
-	struct board_slot *b = &s->owner->board->slots[s->number];
-
-	atomic_store(&b->active, 0);
-	atomic_store(&b->heartbeat_ns, clock_mono_ns());
-	atomic_store(&b->restarts, child_restarts(s->child));
-	atomic_store(&b->state, state);
+	board_slot_reset(&s->owner->board->slots[s->number], state, child_restarts(s->child));
 }
 
 static int start_worker(void *arg, pid_t *ret, struct why *why)
@@ -238,12 +238,13 @@ static int start_worker(void *arg, pid_t *ret, struct why *why)
 	snprintf(number, sizeof(number), "%u", s->number);
 	fds[n++] = (struct spawn_fd){theirs, IPC_FD_CHANNEL};
 	fds[n++] = (struct spawn_fd){v->conf_fd, IPC_FD_CONF};
-	fds[n++] = (struct spawn_fd){v->board_fd, IPC_FD_BOARD};
+	fds[n++] = (struct spawn_fd){steering_board_fd(v->conf.steering), IPC_FD_BOARD};
 	fds[n++] = (struct spawn_fd){v->stat_fd, IPC_FD_STAT};
 	fds[n++] = (struct spawn_fd){s->wake, IPC_FD_WAKE};
 	fds[n++] = (struct spawn_fd){v->conf.dict_fd, IPC_FD_DICT};
 	fds[n++] = (struct spawn_fd){v->conf.lat_fd, IPC_FD_LAT};
 	fds[n++] = (struct spawn_fd){v->conf.lat_names_fd, IPC_FD_LAT_NAMES};
+	fds[n++] = (struct spawn_fd){v->conf.traffic_fd, IPC_FD_TRAFFIC};
 	fds[n++] = (struct spawn_fd){v->conf.breaker_fd, IPC_FD_BREAKER};
 	for (unsigned i = 0; i < n_listeners; i++)
 		fds[n++] = (struct spawn_fd){listeners_fd(v->conf.listeners, s->number, i),
@@ -266,13 +267,17 @@ static void on_worker_ended(void *arg, int status, bool is_last)
 	struct supervise *v = s->owner;
 
 	(void)status;
-	(void)is_last;
+	/* nothing new comes here from now on; what waits goes to the others */
+	steering_close(v->conf.steering, s->number);
+	set_slot_state(s, SLOT_DEAD);
+	if (!is_last && !v->is_stopping)
+		steering_relisten(v->conf.steering, v->conf.listeners, s->number);
 	/* its last words */
 	if (s->channel >= 0)
 		on_channel(s->channel, EV_READ, s);
 	close_channel(s);
+	steering_close(v->conf.steering, s->number);
 	s->is_ready = s->is_draining = false;
-	set_slot_state(s, SLOT_DEAD);
 	stat_reset_gauges(&v->stat->workers[s->number]);
 	v->events->gone(v->arg, s->number);
 	if (v->is_stopping)
@@ -303,6 +308,7 @@ static void check_heartbeats(evutil_socket_t fd, short what, void *arg)
 		log_err("worker hangs: replaced", "slot=%u worker_pid=%d silent_ms=%llu", i,
 				(int)child_pid(s->child),
 				(unsigned long long)((now - beat) / 1000000));
+		steering_close(v->conf.steering, i);
 		child_replace(s->child, SIGABRT, HANG_GRACE_MS);
 	}
 }
@@ -333,6 +339,8 @@ static int make_slots(struct supervise *v)
 		*s = (struct slot){.owner = v, .number = i, .channel = -1, .wake = -1};
 		snprintf(name, sizeof(name), "sluice-worker %u", i);
 		r = child_new(&s->child, v->base, name, &worker_events, s);
+		if (r == 0)
+			child_set_delay(s->child, v->conf.conf->worker_restart_delay_ms);
 	}
 	return r;
 }
@@ -352,10 +360,9 @@ int supervise_new(struct supervise **ret, struct event_base *base,
 	v->conf = *conf;
 	v->events = events;
 	v->arg = arg;
-	v->board_fd = v->stat_fd = v->conf_fd = -1;
-	r = board_create(&v->board, &v->board_fd, conf->n_workers, why);
-	if (r == 0)
-		r = stat_create(&v->stat, &v->stat_fd, conf->n_workers, why);
+	v->stat_fd = v->conf_fd = -1;
+	v->board = steering_board(conf->steering);
+	r = stat_create(&v->stat, &v->stat_fd, conf->n_workers, why);
 	if (r < 0)
 		return r;
 	v->conf_fd = conf_to_fd(conf->conf, why);
@@ -383,11 +390,8 @@ void supervise_free(struct supervise *v)
 	}
 	if (v->heartbeats != NULL)
 		event_free(v->heartbeats);
-	if (v->board != NULL)
-		board_unmap(v->board);
 	if (v->stat != NULL)
 		stat_unmap(v->stat);
-	sl_close_fd(&v->board_fd);
 	sl_close_fd(&v->stat_fd);
 	sl_close_fd(&v->conf_fd);
 	v->magic = 0;
@@ -486,11 +490,6 @@ uint32_t supervise_restarts(const struct supervise *v, uint32_t slot)
 const char *supervise_failure(const struct supervise *v, uint32_t slot)
 {
 	return v->slots[slot].failure;
-}
-
-const struct board *supervise_board(const struct supervise *v)
-{
-	return v->board;
 }
 
 const struct stat_area *supervise_stat(const struct supervise *v)

@@ -20,6 +20,7 @@
 
 struct event_base;
 struct listeners;
+struct steering;
 struct supervise;
 
 /* What one worker says of one plugin; borrowed for the call. */
@@ -53,10 +54,12 @@ struct supervise_events {
 
 struct supervise_conf {
 	const struct conf *conf;
-	const struct listeners *listeners; /* must outlive the workers */
+	struct listeners *listeners; /* must outlive the workers */
+	struct steering *steering;   /* likewise; has taken the listeners */
 	uint32_t n_workers;
 	int dict_fd;              /* shm/dict; borrowed */
 	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
+	int traffic_fd;           /* shm/traffic; borrowed */
 	int breaker_fd;           /* shm/breaker; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
 };
@@ -86,5 +89,4 @@ pid_t supervise_pid(const struct supervise *s, uint32_t slot);
 uint32_t supervise_restarts(const struct supervise *s, uint32_t slot);
 /* What the worker said when it could not start; "" = nothing. */
 const char *supervise_failure(const struct supervise *s, uint32_t slot);
-const struct board *supervise_board(const struct supervise *s);
 const struct stat_area *supervise_stat(const struct supervise *s);

@@ -249,6 +249,23 @@ uint64_t budget_leave(struct vm *vm, uint64_t *ret_now_ns)
 	return before < segment_ns ? before : segment_ns;
 }
 
+uint64_t budget_left_ns(const struct vm *vm)
+{
+	uint64_t wall_ns = clock_mono_ns() - vm->entry_start_ns, used_ns;
+
+	if (vm->entry_budget_ns == 0)
+		return UINT64_MAX;
+	if (vm->is_charged) {
+		used_ns = vm->charged_ns + (thread_cpu_ns() - vm->charged_at_cpu_ns);
+	} else {
+		/* mark_cpu_ns first: the signal handler moves it on */
+		used_ns = budget.mark_cpu_ns;
+		used_ns = thread_cpu_ns() - used_ns;
+		used_ns = used_ns < wall_ns ? used_ns : wall_ns;
+	}
+	return used_ns < vm->entry_budget_ns ? vm->entry_budget_ns - used_ns : 0;
+}
+
 void budget_kill(struct vm *vm, enum vm_status reason)
 {
 	if (vm->killed != 0)

@@ -25,6 +25,9 @@ void budget_enter(struct vm *vm, uint64_t budget_ns, uint64_t now_ns);
 /* Returns the segment's CPU time in ns, and takes the kill hook off; *ret_now_ns: the clock. */
 uint64_t budget_leave(struct vm *vm, uint64_t *ret_now_ns);
 
+/* What is left of the running segment's budget; UINT64_MAX: it has none. */
+uint64_t budget_left_ns(const struct vm *vm);
+
 /* From the allocator and the signal handler: the running coroutine is to yield away. */
 void budget_kill(struct vm *vm, enum vm_status reason);
 /* Leaves everything by siglongjmp to the VM's `escape`; only while it runs. */

@@ -50,6 +50,7 @@ static enum chain_outcome failed(
 	drop_answer(c->x);
 	if (s->instance->is_open)
 		return CHAIN_RUN_DONE;
+	c->x->is_plugin_fault = true;
 	exchange_answer_error(c->x, status, message);
 	return CHAIN_RUN_ANSWER;
 }

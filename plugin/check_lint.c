@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "plugin/check_part.h"
+#include "plugin/lint_rules.h"
 #include "plugin/schema_part.h"
 
 #define FILE_BYTES_MAX (16U << 20)
@@ -57,27 +58,64 @@ static bool is_schema(const char *path, struct str text)
 	return check_find_line(text, "fields") != 0 && check_find_line(text, "PRIORITY") == 0;
 }
 
-static void print_text(const char *kind, const json_t *list)
+static int order_findings(const void *a, const void *b)
+{
+	static const char *const keys[] = {"line", "column"};
+	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
+	int r = strcmp(json_string_value(json_object_get(x, "file")),
+			json_string_value(json_object_get(y, "file")));
+
+	for (size_t i = 0; r == 0 && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		json_int_t m = json_integer_value(json_object_get(x, keys[i]));
+		json_int_t n = json_integer_value(json_object_get(y, keys[i]));
+
+		r = m < n ? -1 : m > n;
+	}
+	return r;
+}
+
+static void print_finding(const json_t *e)
+{
+	const json_t *column = json_object_get(e, "column");
+
+	printf("%s:%lld:", json_string_value(json_object_get(e, "file")),
+			(long long)json_integer_value(json_object_get(e, "line")));
+	if (column != NULL)
+		printf("%lld:", (long long)json_integer_value(column));
+	printf(" %s: %s\n", json_string_value(json_object_get(e, "severity")),
+			json_string_value(json_object_get(e, "message")));
+}
+
+static size_t collect(json_t **all, size_t n, const json_t *list, const char *severity)
 {
 	json_t *e;
 	size_t i;
 
-	json_array_foreach (list, i, e)
-		printf("%s:%lld: %s: %s\n", json_string_value(json_object_get(e, "file")),
-				(long long)json_integer_value(json_object_get(e, "line")), kind,
-				json_string_value(json_object_get(e, "message")));
+	json_array_foreach (list, i, e) {
+		json_object_set_new(e, "severity", json_string(severity));
+		all[n++] = e;
+	}
+	return n;
 }
 
 static int print_verdict(const struct check *c, bool is_json)
 {
+	size_t n = json_array_size(c->errors) + json_array_size(c->warnings);
+	sl_auto_mem json_t **all = calloc(n + 1, sizeof(json_t *));
 	sl_auto_json *reply = check_reply(c);
 
+	if (all == NULL)
+		return EXIT_CANNOT;
+	n = collect(all, 0, c->errors, "error");
+	n = collect(all, n, c->warnings, "warning");
 	if (is_json) {
 		json_dumpf(reply, stdout, JSON_INDENT(2) | JSON_SORT_KEYS);
 		printf("\n");
 	} else {
-		print_text("error", c->errors);
-		print_text("warning", c->warnings);
+		/* Both kinds, in the order of the source. */
+		qsort(all, n, sizeof(json_t *), order_findings);
+		for (size_t i = 0; i < n; i++)
+			print_finding(all[i]);
 	}
 	fflush(stdout);
 	return json_array_size(c->errors) == 0 ? EXIT_GOOD : EXIT_ERRORS;
@@ -105,13 +143,14 @@ static bool take_file(struct check *c, const char *path, struct buf *text)
 }
 
 /* In a child: the files of one plugin. */
-static int lint_plugin(int n_paths, char **paths, bool is_json)
+static int lint_plugin(int n_paths, char **paths, const struct lint_options *o)
 {
 	struct buf texts[2] = {{0}, {0}};
 	struct why why = WHY_NONE;
 	struct check c;
 
 	check_init(&c);
+	c.level = o->level;
 	if (n_paths > 2) {
 		fprintf(stderr, "sluice-check: a plugin is one handler and one schema\n");
 		return EXIT_CANNOT;
@@ -125,10 +164,11 @@ static int lint_plugin(int n_paths, char **paths, bool is_json)
 		return EXIT_CANNOT;
 	}
 	check_run_all(&c);
-	return print_verdict(&c, is_json);
+	lint_rules_run(&c);
+	return print_verdict(&c, o->is_json);
 }
 
-static int lint_in_child(int n_paths, char **paths, bool is_json)
+static int lint_in_child(int n_paths, char **paths, const struct lint_options *o)
 {
 	int status = 0;
 	pid_t pid;
@@ -136,7 +176,7 @@ static int lint_in_child(int n_paths, char **paths, bool is_json)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0)
-		_exit(lint_plugin(n_paths, paths, is_json));
+		_exit(lint_plugin(n_paths, paths, o));
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return EXIT_CANNOT;
 	if (WIFEXITED(status))
@@ -146,7 +186,7 @@ static int lint_in_child(int n_paths, char **paths, bool is_json)
 	return EXIT_CANNOT;
 }
 
-int check_lint(int n_paths, char **paths, bool is_json)
+int check_lint(int n_paths, char **paths, const struct lint_options *o)
 {
 	int worst = EXIT_GOOD;
 
@@ -164,7 +204,7 @@ int check_lint(int n_paths, char **paths, bool is_json)
 				paths[done + n++] = path;
 			}
 		}
-		status = lint_in_child(n, paths + done, is_json);
+		status = lint_in_child(n, paths + done, o);
 		worst = status > worst ? status : worst;
 		done += n;
 	}

@@ -26,7 +26,7 @@
 static const char usage[] =
 		"usage: sluice-check              a question on stdin, the verdict on stdout "
 		"(JSON)\n"
-		"       sluice-check --lint [--json] FILE…\n"
+		"       sluice-check --lint [--json] [--lax] FILE…\n"
 		"                                 handler.lua and schema.lua of one or more "
 		"plugins\n"
 		"Exit status of --lint: 0 = good, 1 = errors found, 2 = could not look.\n";
@@ -147,12 +147,25 @@ static int report_fatal(const struct why *why)
 	return 2;
 }
 
+/* The index of the first path. */
+static int read_lint_options(int argc, char **argv, struct lint_options *o)
+{
+	int i = 2;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		o->is_json |= strcmp(argv[i], "--json") == 0;
+		if (strcmp(argv[i], "--lax") == 0)
+			o->level = VM_LAX;
+	}
+	return i;
+}
+
 int main(int argc, char **argv)
 {
 	struct why why = WHY_NONE;
 	bool is_lint = argc > 1 && strcmp(argv[1], "--lint") == 0;
-	bool is_json = is_lint && argc > 2 && strcmp(argv[2], "--json") == 0;
-	int first = is_json ? 3 : 2;
+	struct lint_options options = {.level = VM_STRICT};
+	int first = is_lint ? read_lint_options(argc, argv, &options) : 1;
 	int status = 0;
 
 	log_init("sluice-check", LOG_NOTICE);
@@ -163,7 +176,7 @@ int main(int argc, char **argv)
 		return is_help ? 0 : 2;
 	}
 	if (is_lint)
-		return check_lint(argc - first, argv + first, is_json);
+		return check_lint(argc - first, argv + first, &options);
 	if (vm_process_init(&why) < 0 || run_stdin(&why) < 0)
 		status = report_fatal(&why);
 	/* Not exit(): nothing that a plugin could have reached gets another turn. */

@@ -55,6 +55,13 @@ json_t *check_reply(const struct check *c);
 /* check_report.c.  line 0 = unknown: then 1. */
 void check_add_error(struct check *c, const struct check_source *source, int line, const char *fmt,
 		...) __attribute__((format(printf, 4, 5)));
+/* Of a rule of lint: where exactly, and the rule's name. */
+struct check_place {
+	int line, column;
+	const char *rule;
+};
+void check_add_at(struct check *c, const struct check_source *source,
+		const struct check_place *place, bool is_error, const char *text);
 void check_add_why(struct check *c, const struct check_source *source, const struct why *why);
 void check_add_warning(struct check *c, const struct check_source *source, int line,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -82,6 +89,10 @@ bool check_main_chunk(struct check *c, const struct check_source *source, vm_ope
 void check_configs_run(struct check *c);
 
 /* check_lint.c: paths of sources; the exit status. */
-int check_lint(int n_paths, char **paths, bool is_json);
+struct lint_options {
+	bool is_json;
+	enum vm_level level;
+};
+int check_lint(int n_paths, char **paths, const struct lint_options *o);
 /* check_main.c: jails this process for good; 0 or -errno with why. */
 int check_enter_jail(const struct check *c, struct why *why);

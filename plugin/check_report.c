@@ -11,8 +11,9 @@
 #include "base/cleanup.h"
 #include "plugin/check_part.h"
 
-static void add(json_t *list, const struct check_source *source, int line, const char *text)
+static json_t *add(json_t *list, const struct check_source *source, int line, const char *text)
 {
+	json_t *entry;
 	sl_auto_mem char *copy = strdup(text);
 	json_t *message = copy != NULL ? json_string(copy) : NULL;
 
@@ -21,9 +22,19 @@ static void add(json_t *list, const struct check_source *source, int line, const
 		*p = *p < 0x80 ? *p : '?';
 	if (message == NULL)
 		message = json_string(copy != NULL ? copy : "out of memory");
-	json_array_append_new(list,
-			json_pack("{s:s,s:s,s:i,s:o}", "field", source->field, "file", source->file,
-					"line", line > 0 ? line : 1, "message", message));
+	entry = json_pack("{s:s,s:s,s:i,s:o}", "field", source->field, "file", source->file, "line",
+			line > 0 ? line : 1, "message", message);
+	json_array_append_new(list, entry);
+	return entry;
+}
+
+void check_add_at(struct check *c, const struct check_source *source,
+		const struct check_place *place, bool is_error, const char *text)
+{
+	json_t *entry = add(is_error ? c->errors : c->warnings, source, place->line, text);
+
+	json_object_set_new(entry, "column", json_integer(place->column));
+	json_object_set_new(entry, "rule", json_string(place->rule));
 }
 
 void check_add_error(

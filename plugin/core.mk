@@ -81,12 +81,18 @@ tests_unit_test_condition_model_SOURCES = tests/unit/test_condition_model.c \
 tests_unit_test_condition_model_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_condition_model_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
+# Reads Lua sources without Lua.
+SOURCE_SCAN = plugin/source_expression.c plugin/source_lex.c plugin/source_lex.h \
+	plugin/source_parse.c plugin/source_parse.h plugin/source_scan.c plugin/source_scan.h
+
 # sluice-check
 pkglibexec_PROGRAMS += plugin/sluice-check
 plugin_sluice_check_SOURCES = \
 	plugin/check_config.c plugin/check_convert.c plugin/check_handler.c plugin/check_lint.c \
 	plugin/check_main.c plugin/check_part.h plugin/check_report.c plugin/check_request.c \
 	plugin/check_schema.c plugin/check_typedefs.c \
+	plugin/lint_part.h plugin/lint_phases.c plugin/lint_rules.c plugin/lint_rules.h \
+	plugin/lint_world.c plugin/lint_world.h $(SOURCE_SCAN) \
 	plugin/trial.c plugin/trial.h plugin/trial_message.c plugin/trial_snapshot.c
 plugin_sluice_check_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
 plugin_sluice_check_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
@@ -101,6 +107,13 @@ tests_unit_test_check_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_test_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_check_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_lint
+tests_unit_test_lint_SOURCES = tests/unit/test_lint.c
+tests_unit_test_lint_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DSLUICE_CHECK='"$(abs_top_builddir)/plugin/sluice-check"'
+tests_unit_test_lint_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_lint_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_typedefs
 tests_unit_test_typedefs_SOURCES = tests/unit/test_typedefs.c tests/unit/key_case.h \
 	tests/unit/schema_case.h
@@ -108,7 +121,10 @@ tests_unit_test_typedefs_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_typedefs_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
 if WITH_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_condition tests/fuzz/fuzz_schema
+noinst_PROGRAMS += tests/fuzz/fuzz_condition tests/fuzz/fuzz_schema tests/fuzz/fuzz_source
+tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c $(SOURCE_SCAN)
+tests_fuzz_fuzz_source_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_source_LDADD = $(LIBBASE)
 tests_fuzz_fuzz_condition_SOURCES = tests/fuzz/fuzz_condition.c
 tests_fuzz_fuzz_condition_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS)

@@ -109,6 +109,12 @@ tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
 tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_contract
+tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
+	$(ENGINE_BENCH)
+tests_unit_test_pdk_contract_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_contract_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_contract_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_sluice
 tests_unit_test_pdk_sluice_SOURCES = tests/unit/test_pdk_sluice.c $(PDK_ROWS)
 tests_unit_test_pdk_sluice_CFLAGS = $(ENGINE_TEST_CFLAGS)

@@ -187,6 +187,7 @@ struct exchange {
 	exchange_plugin_fn *find_plugin; /* set by the chain; NULL = no plugins to ask about */
 	void *plugins;                   /* its own */
 
+	bool is_plugin_fault;         /* the answer is that of a plugin that failed */
 	bool wants_buffered_response; /* enable_buffering(), or a plugin with a response phase */
 	enum phase phase;             /* the one running */
 

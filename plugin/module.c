@@ -16,10 +16,9 @@ static const struct source {
 };
 
 static const luaL_Reg *const parts[] = {
-		module_hash_functions,
-		module_kdf_functions,
-		module_pkey_functions,
-		module_host_functions,
+#define X(part) part,
+		MODULE_PARTS(X)
+#undef X
 };
 
 struct str module_check_bytes(lua_State *L, int arg)

@@ -4,20 +4,38 @@
  * C functions they are given: a table that plugins never see.  libngx.a only.
  *
  * Objects of these modules are plain tables of strings: no handle, nothing to free, and what a
- * plugin writes into them is an argument like any other.
+ * plugin writes into them is an argument like any other.  Ciphers that are fed in pieces are
+ * the exception (module_cipher.c).
+ *
+ * Nothing stops C code half-way: every function bounds its own work by the sizes it takes, or
+ * asks vm_cpu_left_ns() first.
  */
 #pragma once
 
 #include "plugin/ngx_table.h"
 
 /* Parts of the table of C functions, each ended by {NULL, NULL}. */
-extern const luaL_Reg module_hash_functions[]; /* digest, hmac, hex, random … */
-extern const luaL_Reg module_kdf_functions[];  /* ciphers, key derivation */
-extern const luaL_Reg module_pkey_functions[]; /* asymmetric keys, signatures */
-extern const luaL_Reg module_host_functions[]; /* clocks, addresses, uuid */
+/* clang-format off */
+#define MODULE_PARTS(X) \
+	X(module_hash_functions)      /* digest, hmac, hex, random … */ \
+	X(module_kdf_functions)       /* ciphers, key derivation */ \
+	X(module_pkey_functions)      /* asymmetric keys, signatures */ \
+	X(module_pkey_make_functions) /* ... made, encrypting, agreeing */ \
+	X(module_bn_functions)        /* big numbers */ \
+	X(module_host_functions)      /* clocks, addresses, uuid */
+/* clang-format on */
+#define X(part) extern const luaL_Reg part[];
+MODULE_PARTS(X)
+#undef X
 
 /* require() finds the embedded modules from here on. */
 void module_open(lua_State *L, int env_index);
 
 /* A string argument of the functions above, of at most 8 MB; raises otherwise. */
 struct str module_check_bytes(lua_State *L, int arg);
+/* ... a key, certificate or the like, of at most 64 kB. */
+struct str module_check_key(lua_State *L, int arg);
+
+/* What pkey_load() returns about a key, as facts; frees the key.  NULL: a failure. */
+struct evp_pkey_st;
+void module_describe_key(struct evp_pkey_st *key, bool is_private);

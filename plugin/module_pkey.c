@@ -1,71 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What modules are given of asymmetric keys: OpenSSL's.  A key travels as DER (PKCS#8, or
- * SubjectPublicKeyInfo) in a Lua string and is parsed at each use, so that nothing is held. */
+ * SubjectPublicKeyInfo) in a Lua string: counted with the plugin's memory, nothing to free. */
 #include "plugin/module_part.h"
 
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 
-#define KEY_BYTES_MAX 65536
-#define RSA_BITS_MAX 8192 /* a private operation takes 50 ms there */
+#include "plugin/module_facts.h"
+#include "plugin/module_key.h"
+
 #define SIGNATURE_BYTES_MAX 2048
+#define PEM_BYTES_MAX (2 * KEY_DER_MAX)
 
-static EVP_PKEY *acceptable(EVP_PKEY *key)
-{
-	if (key != NULL && EVP_PKEY_get_bits(key) <= RSA_BITS_MAX)
-		return key;
-	EVP_PKEY_free(key);
-	return NULL;
-}
-
-static int no_passphrase(char *buf, int size, int is_writing, void *arg)
-{
-	(void)buf;
-	(void)size;
-	(void)is_writing;
-	(void)arg;
-	return -1;
-}
-
-static EVP_PKEY *read_der(struct str s, bool is_private)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-
-	return is_private ? d2i_AutoPrivateKey(NULL, &p, (long)s.n)
-			  : d2i_PUBKEY(NULL, &p, (long)s.n);
-}
-
-static EVP_PKEY *read_pem(struct str s, bool is_private)
-{
-	BIO *in = BIO_new_mem_buf(s.p, (int)s.n);
-	EVP_PKEY *key = NULL;
-
-	if (in == NULL)
-		return NULL;
-	key = is_private ? PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL)
-			 : PEM_read_bio_PUBKEY(in, NULL, no_passphrase, NULL);
-	BIO_free(in);
-	return key;
-}
-
-/* PEM or DER; a private key when there is one. */
-static EVP_PKEY *read_key(struct str s, bool *ret_is_private)
-{
-	EVP_PKEY *(*const readers[])(struct str, bool) = {read_pem, read_der};
-	EVP_PKEY *key = NULL;
-
-	for (int i = 0; i < 4 && key == NULL; i++) {
-		*ret_is_private = i % 2 == 0;
-		key = readers[i / 2](s, *ret_is_private);
-	}
-	ERR_clear_error();
-	return acceptable(key);
-}
-
-static struct str check_key(lua_State *L, int arg)
+struct str module_check_key(lua_State *L, int arg)
 {
 	struct str s = ngx_check_text(L, arg, false);
 
@@ -74,89 +22,99 @@ static struct str check_key(lua_State *L, int arg)
 	return s;
 }
 
-/* pkey_load(text): DER, is_private, type name, bits; nil when it is no key. */
-static int pkey_load(lua_State *L)
+static void write_facts(EVP_PKEY *key, bool is_private)
 {
-	struct str s = check_key(L, 1);
-	unsigned char der[KEY_BYTES_MAX / 4], *end = der;
-	const char *type = NULL;
-	bool is_private = false;
-	EVP_PKEY *key;
-	int n = 0, bits = 0;
+	int nid = EVP_PKEY_get_base_id(key);
+	unsigned char *out = facts_reserve("der", KEY_DER_MAX);
+	size_t n = out != NULL ? key_write(key, is_private, out) : 0;
 
-	vm_host_enter(L);
-	key = read_key(s, &is_private);
-	if (key != NULL) {
-		bits = EVP_PKEY_get_bits(key);
-		type = OBJ_nid2sn(EVP_PKEY_get_base_id(key));
-		n = is_private ? i2d_PrivateKey(key, NULL) : i2d_PUBKEY(key, NULL);
-		if (n > 0 && n <= (int)sizeof(der))
-			n = is_private ? i2d_PrivateKey(key, &end) : i2d_PUBKEY(key, &end);
-		else
-			n = 0;
-	}
-	EVP_PKEY_free(key);
-	vm_host_leave(L);
-	if (n <= 0)
-		return lua_pushnil(L), 1;
-	lua_pushlstring(L, (const char *)der, (size_t)n);
-	lua_pushboolean(L, is_private);
-	lua_pushstring(L, type);
-	lua_pushinteger(L, bits);
-	return 4;
+	if (n == 0)
+		facts_fail();
+	facts_commit(n);
+	facts_boolean("is_private", is_private);
+	facts_integer("nid", nid);
+	facts_text("sn", OBJ_nid2sn(nid));
+	facts_text("ln", OBJ_nid2ln(nid));
+	facts_integer("bits", EVP_PKEY_get_bits(key));
+	facts_integer("size", EVP_PKEY_get_size(key));
 }
 
-/* pkey_public(DER of any key): DER of the public one, nil when it is no key. */
-static int pkey_public(lua_State *L)
+void module_describe_key(EVP_PKEY *key, bool is_private)
 {
-	struct str s = check_key(L, 1);
-	unsigned char der[KEY_BYTES_MAX / 4], *end = der;
-	bool is_private;
+	facts_begin();
+	if (key != NULL)
+		write_facts(key, is_private);
+	else
+		facts_fail();
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+}
+
+/* pkey_load(text[, passphrase]): {der, is_private, sn, ln, nid, bits, size}; nil: no key. */
+static int pkey_load(lua_State *L)
+{
+	struct str s = module_check_key(L, 1);
+	struct str passphrase = lua_isnoneornil(L, 2) ? STR_NONE : module_check_key(L, 2);
+	bool is_private = false;
 	EVP_PKEY *key;
-	int n;
 
 	vm_host_enter(L);
-	key = read_key(s, &is_private);
-	n = key != NULL ? i2d_PUBKEY(key, NULL) : 0;
-	n = n > 0 && n <= (int)sizeof(der) ? i2d_PUBKEY(key, &end) : 0;
+	key = key_read(s, passphrase, &is_private);
+	module_describe_key(key, is_private);
+	vm_host_leave(L);
+	facts_push(L);
+	return 1;
+}
+
+/* pkey_public(any key): DER of the public one, nil when it is no key. */
+static int pkey_public(lua_State *L)
+{
+	struct str s = module_check_key(L, 1);
+	unsigned char der[KEY_DER_MAX];
+	bool is_private;
+	EVP_PKEY *key;
+	size_t n;
+
+	vm_host_enter(L);
+	key = key_get(s, &is_private);
+	n = key != NULL ? key_write(key, false, der) : 0;
 	EVP_PKEY_free(key);
 	vm_host_leave(L);
-	if (n <= 0)
+	if (n == 0)
 		return lua_pushnil(L), 1;
-	lua_pushlstring(L, (const char *)der, (size_t)n);
+	lua_pushlstring(L, (const char *)der, n);
 	return 1;
 }
 
 /* How to sign: from the Lua arguments. */
 struct scheme {
 	struct str text, signature; /* signature: of verify only */
-	const EVP_MD *md;           /* NULL: the key's own (EdDSA) */
-	bool is_pss, is_known;
-	char raw[SIGNATURE_BYTES_MAX];
-	size_t raw_n;
+	const EVP_MD *md;           /* NULL: the key's own (EdDSA), or none (is_raw) */
+	int padding, salt_bytes;    /* of RSA; 0: the key's own */
+	bool is_raw, is_known;
+	unsigned char out[SIGNATURE_BYTES_MAX];
+	size_t out_n;
 };
 
-static bool start(EVP_MD_CTX *ctx, const struct scheme *s, EVP_PKEY *key, bool is_signing)
+static bool set_padding(EVP_PKEY_CTX *ctx, const struct scheme *s)
 {
-	EVP_PKEY_CTX *options = NULL;
-	int r = is_signing ? EVP_DigestSignInit(ctx, &options, s->md, NULL, key)
-			   : EVP_DigestVerifyInit(ctx, &options, s->md, NULL, key);
-
-	if (r == 1 && s->is_pss)
-		r = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) > 0 &&
-		    EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) > 0;
-	return r == 1;
+	if (s->padding == 0)
+		return true;
+	if (EVP_PKEY_CTX_set_rsa_padding(ctx, s->padding) <= 0)
+		return false;
+	return s->padding != RSA_PKCS1_PSS_PADDING ||
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, s->salt_bytes) > 0;
 }
 
 static bool sign(EVP_PKEY *key, struct scheme *s)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool is_done;
+	EVP_PKEY_CTX *options = NULL;
+	bool is_done = ctx != NULL && EVP_DigestSignInit(ctx, &options, s->md, NULL, key) == 1 &&
+		       set_padding(options, s) &&
+		       EVP_DigestSign(ctx, s->out, &s->out_n, (const unsigned char *)s->text.p,
+				       s->text.n) == 1;
 
-	s->raw_n = sizeof(s->raw);
-	is_done = ctx != NULL && start(ctx, s, key, true) &&
-		  EVP_DigestSign(ctx, (unsigned char *)s->raw, &s->raw_n,
-				  (const unsigned char *)s->text.p, s->text.n) == 1;
 	EVP_MD_CTX_free(ctx);
 	return is_done;
 }
@@ -164,7 +122,9 @@ static bool sign(EVP_PKEY *key, struct scheme *s)
 static bool verify(EVP_PKEY *key, const struct scheme *s)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool is_good = ctx != NULL && start(ctx, s, key, false) &&
+	EVP_PKEY_CTX *options = NULL;
+	bool is_good = ctx != NULL && EVP_DigestVerifyInit(ctx, &options, s->md, NULL, key) == 1 &&
+		       set_padding(options, s) &&
 		       EVP_DigestVerify(ctx, (const unsigned char *)s->signature.p, s->signature.n,
 				       (const unsigned char *)s->text.p, s->text.n) == 1;
 
@@ -172,7 +132,33 @@ static bool verify(EVP_PKEY *key, const struct scheme *s)
 	return is_good;
 }
 
-/* From the arguments `arg` on: text, digest name or nil, is PSS. */
+/* Over a digest, or whatever the padding takes. */
+static bool sign_raw(EVP_PKEY *key, struct scheme *s)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	bool is_done = ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 && set_padding(ctx, s) &&
+		       (s->md == NULL || EVP_PKEY_CTX_set_signature_md(ctx, s->md) > 0) &&
+		       EVP_PKEY_sign(ctx, s->out, &s->out_n, (const unsigned char *)s->text.p,
+				       s->text.n) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return is_done;
+}
+
+static bool verify_raw(EVP_PKEY *key, const struct scheme *s)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	bool is_good = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 && set_padding(ctx, s) &&
+		       (s->md == NULL || EVP_PKEY_CTX_set_signature_md(ctx, s->md) > 0) &&
+		       EVP_PKEY_verify(ctx, (const unsigned char *)s->signature.p, s->signature.n,
+				       (const unsigned char *)s->text.p, s->text.n) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return is_good;
+}
+
+/* From the arguments `arg` on: text, digest name or nil, padding or nil, salt length or nil, is
+ * the text a digest already. */
 static void check_scheme(lua_State *L, int arg, struct scheme *ret)
 {
 	const char *name = luaL_optstring(L, arg + 1, NULL);
@@ -180,42 +166,46 @@ static void check_scheme(lua_State *L, int arg, struct scheme *ret)
 	ret->text = module_check_bytes(L, arg);
 	ret->md = name != NULL ? EVP_get_digestbyname(name) : NULL;
 	ret->is_known = name == NULL || ret->md != NULL;
-	ret->is_pss = lua_toboolean(L, arg + 2);
+	ret->padding = (int)luaL_optinteger(L, arg + 2, 0);
+	ret->salt_bytes = (int)luaL_optinteger(L, arg + 3, RSA_PSS_SALTLEN_DIGEST);
+	ret->is_raw = lua_toboolean(L, arg + 4);
+	ret->out_n = sizeof(ret->out);
 }
 
-/* pkey_sign(key, text, digest, is_pss): signature, or nil. */
+/* pkey_sign(key, text, digest, padding, salt length, is_raw): signature, or nil. */
 static int pkey_sign(lua_State *L)
 {
-	struct str der = check_key(L, 1);
-	struct scheme s = {.raw_n = 0};
+	struct str der = module_check_key(L, 1);
 	bool is_private = false, is_done;
+	struct scheme s = {.out_n = 0};
 	EVP_PKEY *key;
 
 	check_scheme(L, 2, &s);
 	vm_host_enter(L);
-	key = read_key(der, &is_private);
-	is_done = key != NULL && is_private && s.is_known && sign(key, &s);
+	key = key_get(der, &is_private);
+	is_done = key != NULL && is_private && s.is_known &&
+		  (s.is_raw ? sign_raw(key, &s) : sign(key, &s));
 	EVP_PKEY_free(key);
 	ERR_clear_error();
 	vm_host_leave(L);
 	if (!is_done)
 		return lua_pushnil(L), 1;
-	lua_pushlstring(L, s.raw, s.raw_n);
+	lua_pushlstring(L, (const char *)s.out, s.out_n);
 	return 1;
 }
 
-/* pkey_verify(key, signature, text, digest, is_pss): boolean. */
+/* pkey_verify(key, signature, text, digest, padding, salt length, is_raw): boolean. */
 static int pkey_verify(lua_State *L)
 {
-	struct str der = check_key(L, 1);
+	struct str der = module_check_key(L, 1);
 	struct scheme s = {.signature = module_check_bytes(L, 2)};
 	bool is_private, is_good;
 	EVP_PKEY *key;
 
 	check_scheme(L, 3, &s);
 	vm_host_enter(L);
-	key = read_key(der, &is_private);
-	is_good = key != NULL && s.is_known && verify(key, &s);
+	key = key_get(der, &is_private);
+	is_good = key != NULL && s.is_known && (s.is_raw ? verify_raw(key, &s) : verify(key, &s));
 	EVP_PKEY_free(key);
 	ERR_clear_error();
 	vm_host_leave(L);
@@ -223,34 +213,74 @@ static int pkey_verify(lua_State *L)
 	return 1;
 }
 
+/* pkey_recover(key, signature, padding): what was signed, or nil.  RSA only. */
+static int pkey_recover(lua_State *L)
+{
+	struct str der = module_check_key(L, 1);
+	struct scheme s = {.signature = module_check_bytes(L, 2),
+			.padding = (int)luaL_optinteger(L, 3, RSA_PKCS1_PADDING),
+			.out_n = sizeof(s.out)};
+	EVP_PKEY_CTX *ctx = NULL;
+	EVP_PKEY *key;
+	bool is_done, is_private;
+
+	vm_host_enter(L);
+	key = key_get(der, &is_private);
+	if (key != NULL)
+		ctx = EVP_PKEY_CTX_new(key, NULL);
+	is_done = ctx != NULL && EVP_PKEY_verify_recover_init(ctx) == 1 && set_padding(ctx, &s) &&
+		  EVP_PKEY_verify_recover(ctx, s.out, &s.out_n,
+				  (const unsigned char *)s.signature.p, s.signature.n) == 1;
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	vm_host_leave(L);
+	if (!is_done)
+		return lua_pushnil(L), 1;
+	lua_pushlstring(L, (const char *)s.out, s.out_n);
+	return 1;
+}
+
+/* 0: it cannot be written so. */
+static size_t write_pem(EVP_PKEY *key, bool is_private, char *out)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	long n = 0;
+	int r = 0;
+
+	if (bio != NULL)
+		r = is_private ? PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)
+			       : PEM_write_bio_PUBKEY(bio, key);
+	if (r == 1)
+		n = BIO_get_mem_data(bio, &text);
+	if (n > PEM_BYTES_MAX)
+		n = 0;
+	if (n > 0)
+		memcpy(out, text, (size_t)n);
+	BIO_free(bio);
+	return (size_t)n;
+}
+
 /* pkey_pem(key, is_private): PEM, or nil. */
 static int pkey_pem(lua_State *L)
 {
-	struct str der = check_key(L, 1);
+	struct str der = module_check_key(L, 1);
 	bool is_private = false, wants_private = lua_toboolean(L, 2);
-	BIO *out = NULL;
+	char text[PEM_BYTES_MAX];
 	EVP_PKEY *key;
-	char *text = NULL, copy[KEY_BYTES_MAX / 4];
-	long n = 0;
+	size_t n = 0;
 
 	vm_host_enter(L);
-	key = read_key(der, &is_private);
+	key = key_get(der, &is_private);
 	if (key != NULL && (is_private || !wants_private))
-		out = BIO_new(BIO_s_mem());
-	if (out != NULL && (wants_private ? PEM_write_bio_PrivateKey(
-							    out, key, NULL, NULL, 0, NULL, NULL)
-					  : PEM_write_bio_PUBKEY(out, key)) == 1)
-		n = BIO_get_mem_data(out, &text);
-	if (n > (long)sizeof(copy))
-		n = 0;
-	if (n > 0)
-		memcpy(copy, text, (size_t)n);
-	BIO_free(out);
+		n = write_pem(key, wants_private, text);
 	EVP_PKEY_free(key);
+	ERR_clear_error();
 	vm_host_leave(L);
-	if (n <= 0)
+	if (n == 0)
 		return lua_pushnil(L), 1;
-	lua_pushlstring(L, copy, (size_t)n);
+	lua_pushlstring(L, text, n);
 	return 1;
 }
 
@@ -259,6 +289,7 @@ const luaL_Reg module_pkey_functions[] = {
 		{"pkey_public", pkey_public},
 		{"pkey_sign", pkey_sign},
 		{"pkey_verify", pkey_verify},
+		{"pkey_recover", pkey_recover},
 		{"pkey_pem", pkey_pem},
 		{NULL, NULL},
 };

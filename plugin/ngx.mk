@@ -3,11 +3,15 @@
 noinst_LIBRARIES += plugin/libngx.a
 plugin_libngx_a_SOURCES = \
 	plugin/module.c plugin/module_part.h \
+	plugin/module_bn.c \
 	plugin/module_cjson.c \
 	plugin/module_hash.c \
 	plugin/module_host.c \
 	plugin/module_kdf.c \
+	plugin/module_facts.c plugin/module_facts.h \
+	plugin/module_key.c plugin/module_key.h \
 	plugin/module_pkey.c \
+	plugin/module_pkey_make.c \
 	plugin/ngx.c plugin/ngx_table.h \
 	plugin/ngx_const.c \
 	plugin/ngx_encode.c \
@@ -59,6 +63,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.lrucache.lua \
 	plugin/module_lua/resty.lrucache.pureffi.lua \
 	plugin/module_lua/resty.md5.lua \
+	plugin/module_lua/resty.openssl.bn.lua \
 	plugin/module_lua/resty.openssl.digest.lua \
 	plugin/module_lua/resty.openssl.hmac.lua \
 	plugin/module_lua/resty.openssl.kdf.lua \
@@ -107,3 +112,9 @@ tests_unit_test_module_openssl_SOURCES = tests/unit/test_module_openssl.c $(MODU
 tests_unit_test_module_openssl_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_openssl_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_openssl_LDADD = $(MODULE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_module_crypto
+tests_unit_test_module_crypto_SOURCES = tests/unit/test_module_crypto.c $(MODULE_ROWS)
+tests_unit_test_module_crypto_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_crypto_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_crypto_LDADD = $(MODULE_TEST_LDADD)

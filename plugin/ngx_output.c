@@ -55,8 +55,13 @@ static void push_piece(lua_State *L, int idx, int depth)
 		lua_pushliteral(L, "null");
 		break;
 	default:
-		luaL_error(L, "string, number, boolean, nil or array table expected, got %s",
+		lua_pushfstring(L,
+				"string, number, boolean, nil, ngx.null, or array table expected, "
+				"but got %s",
 				luaL_typename(L, idx));
+		if (depth == 0)
+			luaL_argerror(L, idx, lua_tostring(L, -1));
+		luaL_error(L, "%s", lua_tostring(L, -1));
 	}
 }
 

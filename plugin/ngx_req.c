@@ -97,6 +97,10 @@ static int req_set_uri_args(lua_State *L)
 	struct exchange *x = pdk_exchange(L);
 	struct str query;
 
+	if (!lua_istable(L, 1) && !lua_isstring(L, 1))
+		return luaL_argerror(L, 1,
+				lua_pushfstring(L, "string, number, or table expected, but got %s",
+						luaL_typename(L, 1)));
 	if (lua_istable(L, 1) && !pdk_push_encoded_args(L, 1, false))
 		return luaL_error(L, "%s", lua_tostring(L, -1));
 	query = ngx_check_text(L, lua_istable(L, 1) ? -1 : 1, false);
@@ -110,7 +114,9 @@ static int req_set_uri(lua_State *L)
 	struct exchange *x = pdk_exchange(L);
 	struct str uri = ngx_check_text(L, 1, false);
 
-	if (uri.n == 0 || uri.p[0] != '/')
+	if (uri.n == 0)
+		return luaL_error(L, "attempt to use zero-length uri");
+	if (uri.p[0] != '/')
 		return luaL_error(L, "attempt to use a uri that does not start with \"/\"");
 	if (lua_toboolean(L, 2))
 		return luaL_error(

@@ -13,7 +13,7 @@ static const struct {
 #undef X
 };
 
-static void phases_text(uint32_t phases, char *buf, size_t size)
+void pdk_phases_text(uint32_t phases, char *buf, size_t size)
 {
 	size_t n = 0;
 
@@ -28,7 +28,7 @@ static int raise_phase(lua_State *L, const struct pdk_host *host, uint32_t phase
 {
 	char names[256];
 
-	phases_text(phases, names, sizeof(names));
+	pdk_phases_text(phases, names, sizeof(names));
 	if (host->exchange == NULL)
 		return luaL_error(L, "no phase in ngx.ctx.KONG_PHASE, (need one of %s)", names);
 	return luaL_error(L, "function cannot be called in %s phase (only in: %s)",

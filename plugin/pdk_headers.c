@@ -179,8 +179,7 @@ static struct str check_name(lua_State *L, int arg)
 
 	if (lua_type(L, arg) != LUA_TSTRING)
 		luaL_error(L, "invalid header name \"%s\": got %s, expected string",
-				lua_isnumber(L, arg) ? "number" : luaL_typename(L, arg),
-				luaL_typename(L, arg));
+				vm_push_text(L, arg, NULL), luaL_typename(L, arg));
 	name.p = lua_tolstring(L, arg, &name.n);
 	if (!headers_name_is_valid(name))
 		luaL_error(L, "invalid header name \"%s\": not a token of RFC 9110",

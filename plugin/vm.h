@@ -134,6 +134,10 @@ _Noreturn void vm_kill(struct lua_State *L, enum vm_status reason);
 /* True once a kill is pending: long loops in C check it and return early. */
 bool vm_is_killed(struct lua_State *L);
 
+/* CPU time that the running entry may still use; UINT64_MAX: no limit.  Long work in C asks it
+ * first, since nothing stops that work half-way. */
+uint64_t vm_cpu_left_ns(struct lua_State *L);
+
 /* Uncatchable end of the running coroutine, decided by host code (exit()): the run ends
  * with VM_OK and vm_was_ended() true.  For a PDK C function: `return vm_end(L);` */
 int vm_end(struct lua_State *L);

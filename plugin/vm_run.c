@@ -113,7 +113,7 @@ void vm_run_free(struct vm_run *run)
 }
 
 /* What is left of the run's budget; 0 = it has none. */
-static uint64_t budget_left_ns(const struct vm_run *run)
+static uint64_t run_left_ns(const struct vm_run *run)
 {
 	uint64_t all_ns = (uint64_t)run->cpu_ms * NS_PER_MS;
 
@@ -127,7 +127,7 @@ static __attribute__((noinline)) bool resume_guarded(struct vm_run *run, int n, 
 {
 	if (sigsetjmp(run->vm->escape, 0) != 0)
 		return false;
-	budget_enter(run->vm, budget_left_ns(run), run->enter_at_ns);
+	budget_enter(run->vm, run_left_ns(run), run->enter_at_ns);
 	*ret_status = lua_resume(run->co, n);
 	return true;
 }
@@ -297,4 +297,9 @@ uint64_t vm_discards(void)
 bool vm_is_killed(struct lua_State *L)
 {
 	return vm_of(L)->killed != 0;
+}
+
+uint64_t vm_cpu_left_ns(struct lua_State *L)
+{
+	return budget_left_ns(vm_of(L));
 }

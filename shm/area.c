@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -36,10 +37,28 @@ int area_create(void **ret, int *ret_fd, const char *name, size_t size, struct a
 	return 0;
 }
 
-int area_map(void **ret, int fd, const char *name, size_t size, struct area_head head,
+int area_adopt(void **ret, int fd, const char *name, size_t size, struct area_head head,
 		struct why *why)
 {
-	struct area_head *found;
+	struct area_head *p = area_mmap(fd, size);
+
+	if (p == NULL)
+		return why_errno(why, errno, "cannot map the shared %s", name);
+	*p = head;
+	*ret = p;
+	return 0;
+}
+
+/* An anonymous inode, what a BPF map is, has no file type at all. */
+static bool area_is_map(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == 0;
+}
+
+static int area_check_memfd(int fd, const char *name, size_t size, struct why *why)
+{
 	struct stat st;
 	int seals;
 
@@ -52,6 +71,17 @@ int area_map(void **ret, int fd, const char *name, size_t size, struct area_head
 		why_set(why, NULL, 0, "the shared %s on fd %d is not sealed", name, fd);
 		return -EBADF;
 	}
+	return 0;
+}
+
+int area_map(void **ret, int fd, const char *name, size_t size, struct area_head head,
+		struct why *why)
+{
+	struct area_head *found;
+	int r = area_is_map(fd) ? 0 : area_check_memfd(fd, name, size, why);
+
+	if (r < 0)
+		return r;
 	found = area_mmap(fd, size);
 	if (found == NULL)
 		return why_errno(why, errno, "cannot map the shared %s", name);

@@ -1,50 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Liveness and generation, shared by the master and its workers: one memfd (a BPF
- * map later), one line per worker slot that only that worker writes and one that only
- * the master writes.  Relaxed stores, publish last; offsets fixed by the ABI.
+ * Liveness and generation, shared by the master, its workers and the steering program: a memfd, or
+ * a BPF map of the same layout.  One line per worker slot that only that worker writes, and one
+ * that only the master and the kernel write.  Relaxed stores, publish last.
  */
 #pragma once
 
-#include <stdatomic.h>
-#include <stdint.h>
-
 #include "base/cleanup.h"
 #include "base/why.h"
+#include "shm/board_layout.h"
 
-#define BOARD_SLOTS_MAX 64
-#define BOARD_ABI 1
-
-enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_DEAD };
-
-/* 128 bytes: the first line is the worker's, the second the master's. */
-struct board_slot {
-	_Atomic uint32_t state; /* enum slot_state; worker: STARTING → READY → DRAINING */
-	_Atomic uint32_t pid;
-	_Atomic uint64_t heartbeat_ns; /* monotonic */
-	_Atomic uint64_t active;       /* open client connections */
-	_Atomic uint64_t accepted;
-	_Atomic uint64_t seen;       /* steering: see ebpf/ */
-	_Atomic uint64_t generation; /* in force in this worker */
-	uint64_t worker_pad[2];
-	_Atomic uint64_t assigned; /* steering program */
-	_Atomic uint64_t migrated;
-	_Atomic uint32_t restarts; /* master */
-	_Atomic uint32_t master_flags;
-	uint64_t master_pad[5];
-};
-_Static_assert(sizeof(struct board_slot) == 128, "shared layout");
-
-struct board {
-	uint32_t magic, abi;
-	uint32_t n_slots, pad;
-	_Atomic uint64_t live_generation; /* committed; workers compare at request start */
-	uint64_t header_pad[5];
-	struct board_slot slots[BOARD_SLOTS_MAX];
-};
+/* How often a worker that is not busy stores its heartbeat. */
+#define BOARD_BEAT_MS 25
 
 /* Master: creates and maps; *ret_fd is inheritable by dup2 only (CLOEXEC). */
 int board_create(struct board **ret, int *ret_fd, uint32_t n_slots, struct why *why);
+/* Master: the same on a zeroed BPF map that the caller holds (ebpf/steer). */
+int board_adopt(struct board **ret, int fd, uint32_t n_slots, struct why *why);
 /* Worker or tool: maps an inherited fd, after checking size, magic and abi. */
 int board_map(struct board **ret, int fd, struct why *why);
 void board_unmap(struct board *b);
+
+/* Master: no process, or one that has not begun: what the last one counted is void. */
+void board_slot_reset(struct board_slot *slot, enum slot_state state, uint32_t restarts);
+
+/* Worker: after its connections or what it has seen changed. */
+static inline void board_slot_settle(struct board_slot *me)
+{
+	uint64_t seen = atomic_load_explicit(&me->seen, memory_order_relaxed);
+	uint64_t active = atomic_load_explicit(&me->active, memory_order_relaxed);
+
+	atomic_store_explicit(&me->gone, seen - active, memory_order_relaxed);
+}

@@ -73,6 +73,22 @@ static int conf_read_env(struct conf *c, struct why *why)
 	return 0;
 }
 
+static struct str without_tls(struct str address)
+{
+	return str_ends(address, STR(" ssl")) ? str_trim(str_head(address, address.n - 4))
+					      : address;
+}
+
+static unsigned list_count(const char *list)
+{
+	struct str one;
+	unsigned n = 0;
+
+	while (conf_list_next(&list, &one))
+		n++;
+	return n;
+}
+
 /* Where both lists have the same address; port 0 is another one every time. */
 static bool conf_share_address(const char *a, const char *b, struct str *ret)
 {
@@ -80,7 +96,8 @@ static bool conf_share_address(const char *a, const char *b, struct str *ret)
 
 	while (conf_list_next(&a, ret))
 		for (const char *at = b; conf_list_next(&at, &other);)
-			if (str_eq(*ret, other) && !str_ends(other, STR(":0")))
+			if (str_eq(without_tls(*ret), without_tls(other)) &&
+					!str_ends(other, STR(":0")))
 				return true;
 	return false;
 }
@@ -114,6 +131,8 @@ static int conf_check_together(const struct conf *c, struct why *why)
 		problem = "cluster_cert and cluster_cert_key must be given together";
 	else if (strcmp(c->role, "data_plane") == 0 && !conf_list_next(&at, &peer))
 		problem = "role data_plane needs cluster_control_plane";
+	else if (list_count(c->ssl_cert) != list_count(c->ssl_cert_key))
+		problem = "ssl_cert and ssl_cert_key must be given together, as many of each";
 	else if (c->declarative_config[0] != '\0' && strcmp(c->database, "off") != 0)
 		problem = "declarative_config is read only with database: off";
 	if (problem == NULL)

@@ -55,6 +55,12 @@ struct conf_address {
  * -EINVAL with why. */
 int conf_parse_address(struct str text, struct conf_address *ret, struct why *why);
 
+/* Some proxy_listen is for TLS. */
+bool conf_has_tls(const struct conf *c);
+/* Below prefix: the certificate that the node makes where ssl_cert gives none. */
+#define CONF_OWN_CERTIFICATE "ssl/default.crt"
+#define CONF_OWN_KEY "ssl/default.key"
+
 #define CONF_WORKERS_MAX 64 /* BOARD_SLOTS_MAX */
 /* workers: auto resolved: usable CPUs, 1 … CONF_WORKERS_MAX. */
 uint32_t conf_workers(const struct conf *c);

@@ -73,6 +73,18 @@ int conf_parse_address(struct str text, struct conf_address *ret, struct why *wh
 	return 0;
 }
 
+bool conf_has_tls(const struct conf *c)
+{
+	const char *at = c->proxy_listen;
+	struct conf_address a;
+	struct str one;
+
+	while (conf_list_next(&at, &one))
+		if (conf_parse_address(one, &a, NULL) == 0 && a.is_tls)
+			return true;
+	return false;
+}
+
 uint32_t conf_workers(const struct conf *c)
 {
 	uint64_t n;

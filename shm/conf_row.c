@@ -14,8 +14,10 @@
 #define ANY .kind = RULE_ANY
 #define FILLED .kind = RULE_FILLED
 #define PATH .kind = RULE_PATH
+#define PATHS .kind = RULE_PATHS
 #define PREFIX .kind = RULE_PREFIX
 #define LISTEN .kind = RULE_LISTEN
+#define LISTEN_TLS .kind = RULE_LISTEN_TLS
 #define PEERS .kind = RULE_PEERS
 #define SERVERS .kind = RULE_SERVERS
 #define NETS .kind = RULE_NETS

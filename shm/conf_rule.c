@@ -60,19 +60,28 @@ static bool rule_prefix(
 	return false;
 }
 
+static bool rule_paths(const struct conf_rule *rule, struct str value, struct conf_problem *problem)
+{
+	(void)rule;
+	if (value.n != 0 && value.p[0] == '/')
+		return true;
+	conf_problem_set(problem, "\"%.*s\" is not an absolute path",
+			(int)(value.n < 80 ? value.n : 80), value.p);
+	return false;
+}
+
 static bool rule_listen(
 		const struct conf_rule *rule, struct str value, struct conf_problem *problem)
 {
 	struct conf_address address;
 	struct why why = WHY_NONE;
 
-	(void)rule;
 	if (conf_parse_address(value, &address, &why) == 0) {
-		if (!address.is_tls)
+		if (!address.is_tls || rule->kind == RULE_LISTEN_TLS)
 			return true;
 		why_set(&why, NULL, 0,
-				"\"%.*s\": listeners do not serve TLS in this version; "
-				"drop \"ssl\" and end TLS in front of the node",
+				"\"%.*s\": only proxy_listen serves TLS; drop \"ssl\" and end TLS "
+				"in front of it",
 				(int)(value.n < 80 ? value.n : 80), value.p);
 	}
 	conf_problem_set(problem, "%.600s", why.text);
@@ -200,8 +209,10 @@ static rule_fn *const checks[RULE_KINDS] = {
 		[RULE_ONE_OF] = rule_one_of,
 		[RULE_RANGE] = rule_any,
 		[RULE_PATH] = rule_any,
+		[RULE_PATHS] = rule_paths,
 		[RULE_PREFIX] = rule_prefix,
 		[RULE_LISTEN] = rule_listen,
+		[RULE_LISTEN_TLS] = rule_listen,
 		[RULE_PEERS] = rule_peer,
 		[RULE_SERVERS] = rule_server,
 		[RULE_NETS] = rule_net,

@@ -13,17 +13,19 @@
 
 enum conf_rule_kind {
 	RULE_ANY,
-	RULE_FILLED,  /* not empty */
-	RULE_ONE_OF,  /* one of `words`; in a LIST each member is */
-	RULE_RANGE,   /* min ≤ value ≤ max */
-	RULE_PATH,    /* a file or directory, "" = none */
-	RULE_PREFIX,  /* a directory short enough for a unix socket below it */
-	RULE_LISTEN,  /* address:port … */
-	RULE_PEERS,   /* host:port … */
-	RULE_SERVERS, /* numeric address with or without port … */
-	RULE_NETS,    /* address or CIDR … */
-	RULE_LABELS,  /* name=value … */
-	RULE_WORKERS, /* auto, or a number */
+	RULE_FILLED,     /* not empty */
+	RULE_ONE_OF,     /* one of `words`; in a LIST each member is */
+	RULE_RANGE,      /* min ≤ value ≤ max */
+	RULE_PATH,       /* a file or directory, "" = none */
+	RULE_PATHS,      /* absolute paths of files … */
+	RULE_PREFIX,     /* a directory short enough for a unix socket below it */
+	RULE_LISTEN,     /* address:port … */
+	RULE_LISTEN_TLS, /* … with " ssl" behind it or not */
+	RULE_PEERS,      /* host:port … */
+	RULE_SERVERS,    /* numeric address with or without port … */
+	RULE_NETS,       /* address or CIDR … */
+	RULE_LABELS,     /* name=value … */
+	RULE_WORKERS,    /* auto, or a number */
 	RULE_KINDS
 };
 

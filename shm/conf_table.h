@@ -5,7 +5,7 @@
  *
  * X(field, type, default, rule, help)   type: STRING | BOOL | UINT | SIZE | LIST
  *   rule (shm/conf_rule.h): ANY | FILLED | ONE_OF("words") | RANGE(min, max) | PATH | PREFIX |
- *   LISTEN | PEERS | SERVERS | NETS | LABELS | WORKERS
+ *   LISTEN | LISTEN_TLS | PEERS | SERVERS | NETS | LABELS | WORKERS | PATHS
  * names as in kong.conf where the concept is the same.
  */
 #pragma once
@@ -16,7 +16,9 @@
 	X(database, STRING, "lmdb", ONE_OF("lmdb off"), "Where entities live: lmdb (a store below prefix, Admin API writes on) or off (a declarative file).") \
 	X(declarative_config, STRING, "", PATH, "With database: off, the YAML or JSON file of entities loaded at start and on SIGHUP.") \
 	X(prefix, STRING, "/var/lib/sluice", PREFIX, "State directory: everything the node writes is below it.") \
-	X(proxy_listen, LIST, "0.0.0.0:8000", LISTEN, "Addresses that take client traffic, comma-separated: address:port, [v6]:port. off = none.") \
+	X(proxy_listen, LIST, "0.0.0.0:8000, 0.0.0.0:8443 ssl", LISTEN_TLS, "Addresses that take client traffic, comma-separated: address:port, [v6]:port, with ` ssl` behind it for TLS. off = none.") \
+	X(ssl_cert, LIST, "", PATHS, "PEM files with the certificate shown to clients whose server name has none of its own (and those up to its authority); one more for another kind of key. Empty: one that the node signs itself.") \
+	X(ssl_cert_key, LIST, "", PATHS, "PEM files with their private keys, in the same order.") \
 	X(admin_listen, LIST, "127.0.0.1:8001", LISTEN, "Addresses of the Admin API; off = none.") \
 	X(status_listen, LIST, "127.0.0.1:8007", LISTEN, "Addresses of the status API and /metrics; off = none.") \
 	X(cluster_listen, LIST, "0.0.0.0:8005", LISTEN, "role control_plane: addresses data planes connect to; off = none.") \
@@ -49,6 +51,7 @@
 	X(plugin_dict_size, SIZE, "16777216", RANGE(8388608, 1073741824), "Bytes of the memory that plugins of all workers share (sluice.dict, sluice.counter).") \
 	X(plugin_dict_quota, SIZE, "4194304", RANGE(4096, 1073741824), "Of those, bytes that one plugin may fill.") \
 	X(plugin_latency_slots, UINT, "256", RANGE(64, 4096), "Plugins whose latency is kept apart; those past it share one row. Rounded up to 64.") \
+	X(traffic_routes, UINT, "1024", RANGE(16, 1000000), "Routes whose traffic is counted apart in each worker (4 kB each once used); the rest share one row.") \
 	X(plugin_check_deadline_ms, UINT, "5000", RANGE(10, 600000), "How long sluice-check may take for one verdict.") \
 	X(client_header_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long a client may take to send a request's header section.") \
 	X(client_body_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long between two reads of a request body.") \
@@ -77,5 +80,9 @@
 	X(headers_upstream, LIST, "X-Kong-Request-Id", ONE_OF("X-Kong-Request-Id off"), "Headers added to requests to services; off = none.") \
 	X(allow_debug_header, BOOL, "off", ANY, "Answer Kong-Debug: 1 with the matched route and service.") \
 	X(shutdown_timeout_ms, UINT, "30000", RANGE(0, 86400000), "How long a stopping worker may finish its requests.") \
-	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.")
+	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.") \
+	X(worker_restart_delay_ms, UINT, "10", RANGE(1, 5000), "How long before a worker that ended by itself is started again; doubles up to 5 s while it keeps ending.") \
+	X(steering, STRING, "auto", ONE_OF("auto on off"), "Pick the worker of a connection in the kernel (eBPF): auto = where possible, on = refuse to start without, off = never.") \
+	X(steering_mode, STRING, "least_conn", ONE_OF("least_conn hash_ip cpu round_robin kernel"), "How a worker is picked: least_conn, hash_ip, cpu, round_robin, or kernel (as SO_REUSEPORT hashes); sluicectl steering changes it while running.") \
+	X(bpf_pin_dir, STRING, "/sys/fs/bpf/sluice", PATH, "Directory of a BPF file system where maps and programs are pinned for bpftool; one per node; empty = pin nothing.")
 /* clang-format on */

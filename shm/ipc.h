@@ -79,14 +79,15 @@ int ipc_pair(int ret[2]);
 #define IPC_INHERIT_TABLE(X) \
 	X(CHANNEL, 3, "SOCK_SEQPACKET to the master") \
 	X(CONF, 4, "memfd: the node configuration (shm/conf)") \
-	X(BOARD, 5, "memfd: shm/board") \
+	X(BOARD, 5, "memfd or BPF map: shm/board") \
 	X(STAT, 6, "memfd: shm/stat") \
 	X(WAKE, 7, "eventfd: a generation was committed") \
 	X(DICT, 8, "memfd: shm/dict") \
 	X(LAT, 9, "map or memfd: shm/lat, rows") \
 	X(LAT_NAMES, 10, "map or memfd: shm/lat, names") \
-	X(BREAKER, 11, "memfd: shm/breaker") \
-	X(LISTENERS, 12, "first listener; as many as conf proxy_listen has addresses")
+	X(TRAFFIC, 11, "memfd: shm/traffic") \
+	X(BREAKER, 12, "memfd: shm/breaker") \
+	X(LISTENERS, 13, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {
 #define X(id, fd, what) IPC_FD_##id = (fd),

@@ -55,12 +55,13 @@ static const struct {
 } rows[] = {
 		{IPC_FD_CHANNEL, "the channel to the master", is_channel},
 		{IPC_FD_CONF, "the configuration", is_memory},
-		{IPC_FD_BOARD, "the board", is_memory},
+		{IPC_FD_BOARD, "the board", is_memory_or_map},
 		{IPC_FD_STAT, "the counters", is_memory},
 		{IPC_FD_WAKE, "the wake-up eventfd", is_eventfd},
 		{IPC_FD_DICT, "the plugin memory", is_memory},
 		{IPC_FD_LAT, "the latency rows", is_memory_or_map},
 		{IPC_FD_LAT_NAMES, "the latency names", is_memory_or_map},
+		{IPC_FD_TRAFFIC, "the traffic counters", is_memory},
 		{IPC_FD_BREAKER, "the breakers", is_memory},
 };
 

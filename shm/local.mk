@@ -23,7 +23,7 @@ shm_librecord_a_CFLAGS = $(SLUICE_CFLAGS) -w
 noinst_LIBRARIES += shm/libshm.a
 shm_libshm_a_SOURCES = \
 	shm/area.c shm/area.h \
-	shm/board.c shm/board.h \
+	shm/board.c shm/board.h shm/board_layout.h \
 	shm/breaker.c shm/breaker.h \
 	shm/conf.c shm/conf.h shm/conf_table.h \
 	shm/conf_address.c \
@@ -43,6 +43,7 @@ shm_libshm_a_SOURCES = \
 	shm/snap_view.h \
 	shm/snapshot.c shm/snapshot.h \
 	shm/stat.c shm/stat.h \
+	shm/traffic.c shm/traffic.h \
 	shm/yaml_json.c shm/yaml_json.h
 shm_libshm_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
 	-DSBINDIR='"$(sbindir)"' -DBINDIR='"$(bindir)"'
@@ -77,6 +78,11 @@ tests_unit_test_ipc_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_board_SOURCES = tests/unit/test_board.c
 tests_unit_test_board_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_traffic
+tests_unit_test_traffic_SOURCES = tests/unit/test_traffic.c
+tests_unit_test_traffic_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_traffic_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_lat
 tests_unit_test_lat_SOURCES = tests/unit/test_lat.c

@@ -29,7 +29,7 @@
 #define SNAP_ID_MAX 96    /* bytes of an id */
 #define SNAP_NAME_MAX 200 /* bytes of a name that is looked up */
 #define SNAP_SHA_BYTES 32
-#define SNAP_KINDS 8 /* room for kinds 1 … 7 */
+#define SNAP_KINDS 32 /* room for kinds 1 … 31 */
 
 /* X(constant, name of the LMDB database) */
 #define SNAP_DB_TABLE(X) \

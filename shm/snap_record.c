@@ -74,6 +74,22 @@ static const struct snap_record_kind kinds[] = {
 								Sluice__Record__Consumer, username),
 						.is_named = true,
 				},
+		[SLUICE__RECORD__KIND__CERTIFICATE] =
+				{
+						.descriptor = &sluice__record__certificate__descriptor,
+						.name = offsetof(Sluice__Record__Certificate, id),
+				},
+		[SLUICE__RECORD__KIND__SNI] =
+				{
+						.descriptor = &sluice__record__sni__descriptor,
+						.name = offsetof(Sluice__Record__Sni, name),
+						.is_named = true,
+				},
+		[SLUICE__RECORD__KIND__CA_CERTIFICATE] =
+				{
+						.descriptor = &sluice__record__ca_certificate__descriptor,
+						.name = offsetof(Sluice__Record__CaCertificate, id),
+				},
 };
 
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) <= SNAP_KINDS, "counts have a place for each");

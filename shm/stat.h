@@ -22,6 +22,9 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(connections_accepted, COUNTER, "connections", "Client connections accepted.") \
 	X(connections_active,   GAUGE,   "connections", "Client connections open now.") \
 	X(connections_waiting,  GAUGE,   "connections", "Idle keep-alive client connections.") \
+	X(client_tls_handshakes, COUNTER, "handshakes", "TLS handshakes completed with clients.") \
+	X(client_tls_resumed,   COUNTER, "handshakes",  "Of those, resumed sessions.") \
+	X(client_tls_failed,    COUNTER, "handshakes",  "TLS handshakes of clients that failed.") \
 	X(requests_total,       COUNTER, "requests",    "Requests parsed, whatever their outcome.") \
 	X(requests_active,      GAUGE,   "requests",    "Requests between first byte and log.") \
 	X(requests_refused,     COUNTER, "requests",    "Requests answered 4xx before routing because they were malformed or over a limit.") \

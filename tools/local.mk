@@ -8,7 +8,7 @@ tools_libctl_a_SOURCES = \
 	tools/text_table.c tools/text_table.h \
 	tools/trial_ask.c tools/trial_ask.h \
 	tools/trial_case.c tools/trial_case.h \
-	tools/trial_expect.c tools/trial_expect.h \
+	tools/trial_expect.c tools/trial_expect.h tools/trial_http.c tools/trial_http.h \
 	tools/trial_show.c tools/trial_show.h \
 	tools/verb_lint.c \
 	tools/verb_new.c \

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "tools/file_text.h"
+#include "tools/trial_http.h"
 
 /* A place in the file: a value and the lines of its parts. */
 struct place {
@@ -100,6 +101,37 @@ static int check_headers(const struct place *p)
 
 static int check_object(const struct place *p, const struct key *keys);
 
+/* A name of a file beside test.yaml, which holds the message: replaced by what is in it. */
+static int read_message(const struct place *p, const char *key, bool is_response)
+{
+	const char *name = json_string_value(json_object_get(p->value, key));
+	const char *slash = strrchr(p->file->path, '/');
+	sl_auto_mem char *path = NULL;
+	sl_auto_buf text = {0};
+	struct why found = WHY_NONE;
+	json_t *message;
+	char said[600];
+
+	if (asprintf(&path, "%.*s/%s", (int)(slash - p->file->path), p->file->path, name) < 0)
+		return -ENOMEM;
+	if (file_text_read(path, &text, &found) < 0)
+		return refuse(p, key, found.text);
+	message = trial_http_parse(buf_str(&text), is_response, &found);
+	if (message != NULL)
+		return json_object_set_new(p->value, key, message);
+	snprintf(said, sizeof(said), "%s:%d: %.400s", name, found.line, found.text);
+	return refuse(p, key, said);
+}
+
+static int check_message(const struct place *p, const char *key, bool is_response)
+{
+	struct place at = member(p, key);
+
+	if (json_is_string(at.value))
+		return read_message(p, key, is_response);
+	return check_object(&at, is_response ? response_keys : request_keys);
+}
+
 static int check_kind(const struct place *p, const char *key, enum kind kind)
 {
 	struct place at = member(p, key);
@@ -120,9 +152,9 @@ static int check_kind(const struct place *p, const char *key, enum kind kind)
 	case EXPECT:
 		return check_object(&at, expect_keys);
 	case SERVICE:
-		return check_object(&at, response_keys);
+		return check_message(p, key, true);
 	case SENT:
-		return check_object(&at, request_keys);
+		return check_message(p, key, false);
 	case ANYTHING:
 		return 0;
 	}

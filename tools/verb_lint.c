@@ -8,13 +8,14 @@
 
 #include "base/check.h"
 #include "shm/programs.h"
+#include "tools/trial_case.h"
 #include "tools/verbs.h"
 
 #define FILES_MAX 256
 
 /* The command line of sluice-check; owned strings. */
 struct command {
-	char *args[FILES_MAX + 4];
+	char *args[FILES_MAX + 5];
 	size_t n;
 };
 
@@ -59,7 +60,24 @@ static enum ctl_exit add_argument(struct command *c, const char *path)
 	return is_added ? CTL_OK : CTL_UNREACHABLE;
 }
 
-static enum ctl_exit make_command(struct command *c, const struct ctl *ctl)
+/* A directory's cases say which sandbox its plugin is for. */
+static bool is_lax(const struct ctl *ctl, const char *path)
+{
+	struct trial_file file = {.path = NULL};
+	struct why why = WHY_NONE;
+	const char *level = NULL;
+	bool is;
+
+	if (trial_file_load(&file, path, &why) == 0)
+		level = json_string_value(json_object_get(file.tree.value, "untrusted_lua"));
+	is = strcmp(level != NULL ? level : ctl->conf->untrusted_lua, "lax") == 0;
+	trial_file_done(&file);
+	return is;
+}
+
+/* On CTL_OK *ret_n is how many of the arguments are for that sandbox. */
+static enum ctl_exit make_command(
+		struct command *c, const struct ctl *ctl, bool for_lax, int *ret_n)
 {
 	struct why why = WHY_NONE;
 	char *program = NULL;
@@ -70,10 +88,14 @@ static enum ctl_exit make_command(struct command *c, const struct ctl *ctl)
 		return CTL_UNREACHABLE;
 	}
 	if (!add(c, program) || !add(c, strdup("--lint")) ||
-			(ctl->is_json && !add(c, strdup("--json"))))
+			(ctl->is_json && !add(c, strdup("--json"))) ||
+			(for_lax && !add(c, strdup("--lax"))))
 		return CTL_UNREACHABLE;
 	for (int i = 0; r == CTL_OK && i < ctl->n_args; i++)
-		r = add_argument(c, ctl->args[i]);
+		if (is_lax(ctl, ctl->args[i]) == for_lax) {
+			r = add_argument(c, ctl->args[i]);
+			++*ret_n;
+		}
 	return r;
 }
 
@@ -105,14 +127,14 @@ static void copy(int from, FILE *to)
 	close(from);
 }
 
-enum ctl_exit verb_plugin_lint(const struct ctl *ctl)
+static enum ctl_exit lint(const struct ctl *ctl, bool for_lax)
 {
 	__attribute__((cleanup(command_done))) struct command c = {.n = 0};
-	enum ctl_exit r = make_command(&c, ctl);
-	int out = -1, status = 0, err;
+	int out = -1, status = 0, n = 0, err;
+	enum ctl_exit r = make_command(&c, ctl, for_lax, &n);
 	pid_t pid = 0;
 
-	if (r != CTL_OK)
+	if (r != CTL_OK || n == 0)
 		return r;
 	err = start(&c, &pid, &out);
 	if (err < 0) {
@@ -125,4 +147,12 @@ enum ctl_exit verb_plugin_lint(const struct ctl *ctl)
 	/* 0 good, 1 errors, 2 could not look */
 	return WEXITSTATUS(status) <= CTL_USAGE ? (enum ctl_exit)WEXITSTATUS(status)
 						: CTL_UNREACHABLE;
+}
+
+enum ctl_exit verb_plugin_lint(const struct ctl *ctl)
+{
+	enum ctl_exit strict = lint(ctl, false);
+	enum ctl_exit lax = lint(ctl, true);
+
+	return strict > lax ? strict : lax;
 }

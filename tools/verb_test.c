@@ -68,6 +68,8 @@ static enum ctl_exit run_plugin(const struct ctl *ctl, const struct trial_plugin
 
 	if (json_array_size(errors) > 0) {
 		print_errors(errors, ctl->is_json);
+		if (!ctl->is_json)
+			printf("%s: refused\n", p->name);
 		json_decref(errors);
 		return CTL_NEGATIVE;
 	}
@@ -121,6 +123,9 @@ static enum ctl_exit watch(const struct ctl *ctl)
 		return CTL_USAGE;
 	}
 	for (;;) {
+		/* Of a terminal only: who reads a pipe wants every run. */
+		if (isatty(STDOUT_FILENO))
+			fputs("\033[H\033[2J", stdout);
 		(void)run_once(ctl);
 		if (read(fd, events, sizeof(events)) <= 0)
 			return CTL_OK;

@@ -21,12 +21,20 @@ const struct ctl_verb ctl_verbs[] = {
 				verb_generations},
 		{"plugin lint", "FILE|DIR ...", "check a plugin's sources without a node",
 				"FILE: schema.lua (any name that ends so) or a handler; files of "
-				"one "
-				"directory are\none plugin. DIR: the handler.lua and schema.lua in "
-				"it. The plugin is compiled and\nits schema evaluated as a node "
-				"would, in the same sandbox; nothing is sent\nanywhere. Findings "
-				"are "
-				"printed as file:line: message; exit code 1 when there are any.\n",
+				"one directory are\n"
+				"one plugin. DIR: the handler.lua and schema.lua in it. The plugin "
+				"is compiled and\n"
+				"its schema evaluated as a node would, in the same sandbox; "
+				"nothing is sent\n"
+				"anywhere. Then its text is looked through: calls that their phase "
+				"does not offer,\n"
+				"names, globals and modules that are not there. The sandbox is "
+				"that of the\n"
+				"directory's test.yaml, else of the configuration (-c), else "
+				"strict.\n\n"
+				"Findings are printed as file:line:column: error|warning: text. "
+				"Exit code 0 without\n"
+				"errors, 1 with, 2 when a file cannot be used.\n",
 				1, -1, verb_plugin_lint},
 		{"plugin test", "DIR", "run a plugin's test cases without a node",
 				"DIR holds handler.lua, schema.lua and test.yaml. Each case runs "

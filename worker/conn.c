@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "worker/client_tls.h"
 #include "worker/req.h"
 #include "worker/worker.h"
 
@@ -30,9 +31,15 @@ static void on_ready(void *arg)
 
 static void refuse(struct conn *c, int status)
 {
+	const char *message = NULL;
+
+	if (c->is_plain_on_tls && status != 408) {
+		status = 400;
+		message = "The plain HTTP request was sent to HTTPS port";
+	}
 	stat_add(&c->w->stat->requests_refused, 1);
 	c->state = CONN_BUSY;
-	req_refuse(c, status);
+	req_refuse(c, status, message);
 }
 
 static void on_timeout(void *arg)
@@ -64,6 +71,9 @@ void conn_close(struct conn *c)
 		stat_sub(&w->stat->connections_waiting, 1);
 	c->state = CONN_DEAD;
 	timer_clear(&c->timer);
+	if (c->tls != NULL)
+		client_tls_close(c->tls);
+	c->tls = NULL;
 	io_close(&c->io);
 	iobuf_put(c->in);
 	c->in = NULL;
@@ -73,6 +83,7 @@ void conn_close(struct conn *c)
 	w->n_conns--;
 	stat_set(&w->stat->connections_active, w->n_conns);
 	atomic_store_explicit(&w->me->active, w->n_conns, memory_order_relaxed);
+	board_slot_settle(w->me);
 }
 
 void conn_bury(struct worker *w)
@@ -93,6 +104,13 @@ enum conn_presence conn_presence(const struct conn *c)
 
 	if (c->in != NULL && iobuf_unread(c->in).n != 0)
 		return CONN_THERE;
+	if (c->tls != NULL) {
+		int there = client_tls_peek(c->tls);
+
+		if (there == 0)
+			return CONN_HALF_CLOSED;
+		return there < 0 && there != -EAGAIN ? CONN_GONE : CONN_THERE;
+	}
 	n = recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n == 0)
 		return CONN_HALF_CLOSED;
@@ -117,6 +135,8 @@ void conn_close_idle(struct worker *w)
 		next = c->next;
 		if (c->state == CONN_IDLE && !is_expecting(c))
 			conn_close(c);
+		else if (c->state == CONN_HANDSHAKE)
+			timer_set(&w->timers, &c->timer, FRESH_DRAIN_MS);
 	}
 }
 
@@ -152,7 +172,7 @@ static void server_address_read(struct conn *c, uint16_t server_port)
 }
 
 void conn_accepted(struct worker *w, int fd, const struct sockaddr_storage *address,
-		uint16_t server_port)
+		uint16_t server_port, bool is_tls)
 {
 	const int one = 1;
 	struct peer peer = {.len = 0};
@@ -183,7 +203,12 @@ void conn_accepted(struct worker *w, int fd, const struct sockaddr_storage *addr
 	w->n_conns++;
 	stat_set(&w->stat->connections_active, w->n_conns);
 	atomic_store_explicit(&w->me->active, w->n_conns, memory_order_relaxed);
-	enter_idle(c);
+	if (!is_tls) {
+		enter_idle(c);
+		return;
+	}
+	c->state = CONN_HANDSHAKE;
+	timer_set(&w->timers, &c->timer, w->conf->client_header_timeout_ms);
 }
 
 /* Room for more of a head: bounded by the limits, which the scan enforces. */
@@ -248,7 +273,7 @@ static bool start_request(struct conn *c)
 	n = h1_scan(&c->scan, &c->w->request_limits, unread.p, unread.n);
 	if (n == H1_INCOMPLETE)
 		return false;
-	if (n < 0) {
+	if (n < 0 || c->is_plain_on_tls) {
 		refuse(c, (int)-n);
 		return true;
 	}
@@ -275,6 +300,41 @@ static void linger_run(struct conn *c)
 		conn_close(c);
 }
 
+/* What the client speaks.  False: nothing more now (or the connection is gone). */
+static bool look(struct conn *c)
+{
+	switch (client_tls_look(&c->io)) {
+	case CLIENT_TLS_HELLO:
+		if (client_tls_open(&c->tls, c) == 0)
+			return true;
+		break;
+	case CLIENT_TLS_PLAIN:
+		c->is_plain_on_tls = true;
+		enter_idle(c);
+		return true;
+	case CLIENT_TLS_NOTHING:
+		return false;
+	case CLIENT_TLS_GONE:
+		break;
+	}
+	conn_close(c);
+	return false;
+}
+
+static bool handshake(struct conn *c)
+{
+	int r;
+
+	if (c->tls == NULL && (!look(c) || c->is_plain_on_tls))
+		return c->is_plain_on_tls;
+	r = client_tls_handshake(c->tls);
+	if (r == 0)
+		enter_idle(c);
+	else if (r != -EAGAIN)
+		conn_close(c);
+	return r == 0;
+}
+
 static void conn_run(struct conn *c)
 {
 	for (int turn = 0; turn < PIPELINE_TURN;) {
@@ -283,6 +343,11 @@ static void conn_run(struct conn *c)
 		if (c->state == CONN_LINGER) {
 			linger_run(c);
 			return;
+		}
+		if (c->state == CONN_HANDSHAKE) {
+			if (!handshake(c))
+				return;
+			continue;
 		}
 		if (c->state == CONN_BUSY) {
 			req_drive(c->req);
@@ -300,7 +365,7 @@ static void conn_run(struct conn *c)
 /* RFC 9112 9.6: so that the answer is not lost to a reset, shut our side and drain. */
 static void enter_linger(struct conn *c)
 {
-	shutdown(c->io.fd, SHUT_WR);
+	io_end(&c->io);
 	c->state = CONN_LINGER;
 	c->req = NULL;
 	timer_set(&c->w->timers, &c->timer, LINGER_MS);

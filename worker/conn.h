@@ -14,14 +14,16 @@
 #include "worker/out.h"
 #include "worker/timer.h"
 
+struct client_tls;
 struct worker;
 struct req;
 
 enum conn_state {
-	CONN_IDLE,   /* no byte of the next request yet */
-	CONN_HEAD,   /* inside a head */
-	CONN_BUSY,   /* a request is being served */
-	CONN_LINGER, /* our side is shut; what still comes is thrown away */
+	CONN_HANDSHAKE, /* of TLS */
+	CONN_IDLE,      /* no byte of the next request yet */
+	CONN_HEAD,      /* inside a head */
+	CONN_BUSY,      /* a request is being served */
+	CONN_LINGER,    /* our side is shut; what still comes is thrown away */
 	CONN_DEAD,
 };
 
@@ -30,6 +32,8 @@ struct conn {
 	enum conn_state state;
 	struct worker *w;
 	struct io io;
+	struct client_tls *tls; /* NULL: plain text, or nothing has come yet */
+	bool is_plain_on_tls;   /* a request in plain text came where TLS is spoken */
 	struct timer timer;
 	struct conn *next, **back; /* in worker.conns; next only in worker.dead_conns */
 	struct iobuf *in;          /* the head in hand and what follows it; NULL when idle */
@@ -44,15 +48,15 @@ struct conn {
 
 #define CONN_MAGIC SL_MAGIC('C', 'O', 'N', 'N')
 
-/* Takes fd over; address: of the client; server_port: of the listener. */
+/* Takes fd over; address: of the client; server_port: of the listener, which is_tls or not. */
 void conn_accepted(struct worker *w, int fd, const struct sockaddr_storage *address,
-		uint16_t server_port);
+		uint16_t server_port, bool is_tls);
 void conn_close(struct conn *c);
 enum conn_presence { CONN_THERE, CONN_HALF_CLOSED, CONN_GONE };
 /* What became of a client that waits for an answer; there while bytes of it are unread. */
 enum conn_presence conn_presence(const struct conn *c);
-/* Closes every connection that waits for another request (drain); one that was just made has a
- * second for its first. */
+/* Closes every connection that waits for another request (drain); one that was just made, or is
+ * still in its handshake, has a second for its first. */
 void conn_close_idle(struct worker *w);
 /* Frees what was closed in this turn of the loop. */
 void conn_bury(struct worker *w);

@@ -16,8 +16,11 @@ CLEANFILES += $(LLHTTP_C)
 # What the tests and fuzz targets of the worker link, too.
 noinst_LIBRARIES += worker/libworker.a
 worker_libworker_a_SOURCES = \
+	worker/account.c worker/account.h \
 	worker/assoc.c worker/assoc.h \
+	worker/certificates.c worker/certificates.h \
 	worker/cidr.c worker/cidr.h \
+	worker/client_hello.c worker/client_hello.h \
 	worker/h1_body.c worker/h1_body.h \
 	worker/h1_parse.c worker/h1_parse.h \
 	worker/h1_scan.c worker/h1_scan.h \
@@ -38,13 +41,17 @@ worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTO
 pkglibexec_PROGRAMS += worker/sluice-worker
 worker_sluice_worker_SOURCES = \
 	worker/client_gone.c \
+	worker/client_tls.c worker/client_tls.h \
 	worker/conn.c worker/conn.h \
+	worker/https_only.c \
 	worker/listener.c worker/listener.h \
 	worker/main.c worker/worker.h \
 	worker/master_link.c worker/master_link.h \
 	worker/reply_head.c worker/respond.c \
 	worker/req.c worker/req.h worker/req_body.c worker/req_ops.c \
 	worker/text.h worker/tunnel.c \
+	worker/tls_layer.c worker/tls_layer.h \
+	worker/tls_server.c worker/tls_server.h \
 	worker/upconn.c worker/upconn.h \
 	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \

@@ -20,12 +20,14 @@
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
+#include "worker/tls_server.h"
 #include "worker/worker.h"
 
 #define CONFIGURE_CPU_MS 500
 /* Each discarded VM leaves 64 kB and more of machine code behind. */
 #define DISCARDS_MAX 128
 #define SECOND_TICKS (1000 / TIMER_TICK_MS)
+#define SETTLE_TICKS (LISTENERS_SETTLE_MS / TIMER_TICK_MS)
 
 static struct worker worker = {.magic = WORKER_MAGIC};
 static uint64_t ticks, drain_until_ns;
@@ -91,6 +93,16 @@ static void refresh_date(struct worker *w)
 	strftime(w->date, sizeof(w->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
 }
 
+/* New connections avoid a worker that misses a few of these. */
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	atomic_store_explicit(&w->me->heartbeat_ns, clock_mono_ns(), memory_order_relaxed);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -98,7 +110,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	atomic_store_explicit(&w->me->heartbeat_ns, now, memory_order_relaxed);
 	w->real_offset_ns = clock_real_ns() - now;
 	conn_bury(w);
 	upconn_bury(w->upstreams);
@@ -107,6 +118,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	ticks++;
 	if (ticks % 2 == 0 && w->engine != NULL)
 		engine_idle(w->engine);
+	if (ticks % SETTLE_TICKS == 0)
+		listeners_settle(w);
 	if (ticks % SECOND_TICKS == 0) {
 		refresh_date(w);
 		master_link_plugin_stats(w);
@@ -160,6 +173,13 @@ static int open_latency(struct worker *w, struct why *why)
 	return lat_worker_open(&w->lat, IPC_FD_LAT, IPC_FD_LAT_NAMES, shape, w->slot, why);
 }
 
+static int open_traffic(struct worker *w, struct why *why)
+{
+	const struct traffic_shape shape = {w->board->n_slots, w->conf->traffic_routes};
+
+	return traffic_worker_open(&w->traffic, IPC_FD_TRAFFIC, shape, w->slot, why);
+}
+
 static int map_breakers(struct worker *w, struct why *why)
 {
 	const struct breaker_conf conf = {w->conf->plugin_breaker_trips,
@@ -193,6 +213,8 @@ static int open_inherited(struct worker *w, struct why *why)
 		return -EINVAL;
 	}
 	r = open_latency(w, why);
+	if (r == 0)
+		r = open_traffic(w, why);
 	if (r != 0)
 		return r;
 	w->me = &w->board->slots[w->slot];
@@ -305,6 +327,8 @@ static int worker_open(struct worker *w, struct why *why)
 	atomic_store_explicit(&w->me->pid, (uint32_t)getpid(), memory_order_relaxed);
 	atomic_store_explicit(&w->me->state, SLOT_STARTING, memory_order_release);
 	atomic_store_explicit(&w->me->active, 0, memory_order_relaxed);
+	/* mapped: nothing else is done with it */
+	close(IPC_FD_BOARD);
 	w->request_limits = (struct h1_limits){(size_t)w->conf->request_line_max,
 			(size_t)w->conf->header_max, w->conf->header_count_max};
 	added_headers_read(w);
@@ -321,6 +345,8 @@ static int worker_open(struct worker *w, struct why *why)
 		r = upconn_pool_new(&w->upstreams, w);
 	if (r == 0)
 		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
+	if (r == 0 && conf_has_tls(w->conf))
+		r = tls_server_new(&w->tls_server, w->conf, w->board, why);
 	if (r == 0)
 		r = open_engine(w, why);
 	if (r == 0)
@@ -335,10 +361,13 @@ static int worker_open(struct worker *w, struct why *why)
 static int worker_serve(struct worker *w, struct why *why)
 {
 	const struct timeval tick = {.tv_sec = 0, .tv_usec = TIMER_TICK_MS * 1000};
+	const struct timeval beat = {.tv_sec = 0, .tv_usec = BOARD_BEAT_MS * 1000};
 	struct event *ticker = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	struct event *beater = event_new(w->base, -1, EV_PERSIST, on_beat, w);
 	int r;
 
-	if (ticker == NULL || event_add(ticker, &tick) != 0)
+	if (ticker == NULL || event_add(ticker, &tick) != 0 || beater == NULL ||
+			event_add(beater, &beat) != 0)
 		return why_errno(why, ENOMEM, "event loop");
 	worker_switch_generation(w);
 	r = listeners_open(w, count_listeners(w->conf), why);
@@ -349,6 +378,7 @@ static int worker_serve(struct worker *w, struct why *why)
 	master_link_ready(w);
 	event_base_dispatch(w->base);
 	event_free(ticker);
+	event_free(beater);
 	return 0;
 }
 
@@ -360,9 +390,11 @@ static void worker_close(struct worker *w)
 	listeners_free(w);
 	upconn_pool_free(w->upstreams);
 	upstream_tls_free(w->tls);
+	tls_server_free(w->tls_server);
 	master_link_free(w->master);
 	route_table_free(w->routes);
 	engine_free(w->engine);
+	traffic_worker_free(w->traffic);
 	lat_worker_free(w->lat);
 	breaker_free(w->breaker);
 	dict_free(w->dict);

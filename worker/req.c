@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "worker/account.h"
+#include "worker/client_tls.h"
 #include "worker/worker.h"
 
 #define FREE_MAX 256
@@ -100,7 +102,9 @@ static void request_identify(struct req *q)
 	id_make(r->id);
 	r->start_mono_ns = clock_mono_ns();
 	r->start_real_ns = r->start_mono_ns + q->w->real_offset_ns;
-	r->scheme = STR("http");
+	r->scheme = c->tls != NULL ? STR("https") : STR("http");
+	if (c->tls != NULL)
+		client_tls_tell(c->tls, r);
 	r->client = (struct endpoint){{c->client_ip, c->client_ip_n}, c->client_port};
 	r->server = (struct endpoint){{c->server_ip, c->server_ip_n}, c->server_port};
 	r->real_client = r->client;
@@ -178,12 +182,12 @@ static void answer(struct req *q, int status, const char *message)
 	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
 }
 
-static void refuse(struct req *q, int status)
+static void refuse(struct req *q, int status, const char *message)
 {
 	q->is_refused = true;
 	q->head.keep_alive = false;
 	q->at = STEP_RESPOND;
-	answer(q, status, NULL);
+	answer(q, status, message);
 }
 
 void req_start(struct conn *c, struct str head)
@@ -201,7 +205,7 @@ void req_start(struct conn *c, struct str head)
 	status = request_fill(q, head);
 	if (status != 0) {
 		stat_add(&c->w->stat->requests_refused, 1);
-		refuse(q, status);
+		refuse(q, status, NULL);
 		return;
 	}
 	q->keep_alive = q->head.keep_alive && !c->w->is_draining &&
@@ -210,10 +214,10 @@ void req_start(struct conn *c, struct str head)
 		return;
 	q->chain = chain_new(c->w->engine, &q->x);
 	if (q->chain == NULL)
-		refuse(q, 500);
+		refuse(q, 500, NULL);
 }
 
-void req_refuse(struct conn *c, int status)
+void req_refuse(struct conn *c, int status, const char *message)
 {
 	struct req *q = req_new(c);
 
@@ -224,7 +228,7 @@ void req_refuse(struct conn *c, int status)
 	}
 	request_identify(q);
 	q->x.request.method = STR("GET");
-	refuse(q, status);
+	refuse(q, status, message);
 	req_drive(q);
 }
 
@@ -263,27 +267,6 @@ static enum step_result step_rewrite(struct req *q)
 	return run_phase(q, chain_rewrite);
 }
 
-/* A route for https only, asked over http: 426, or a redirect (route field). */
-static void answer_https_only(struct req *q, const struct route *r)
-{
-	uint32_t code = r->rec->https_redirect_status_code;
-	struct exchange_request *x = &q->x.request;
-	struct str to;
-
-	if (code == 0 || code == 426) {
-		answer(q, 426, "Please use HTTPS protocol");
-		headers_set_id(&q->x.answer.headers, HEADER_CONNECTION, STR("Upgrade"));
-		headers_set_id(&q->x.answer.headers, HEADER_UPGRADE, STR("TLS/1.2, HTTP/1.1"));
-		return;
-	}
-	to = arena_printf(q->arena, "https://%.*s%.*s%s%.*s", STR_ARG(x->host),
-			STR_ARG(x->raw_path), x->raw_query.n != 0 ? "?" : "",
-			STR_ARG(x->raw_query));
-	exchange_answer_bare(&q->x, (int)code);
-	if (to.p != NULL)
-		headers_set_id(&q->x.answer.headers, HEADER_LOCATION, to);
-}
-
 static enum step_result step_route(struct req *q)
 {
 	const struct route *r;
@@ -303,8 +286,8 @@ static enum step_result step_route(struct req *q)
 	}
 	if (q->chain != NULL && r->plan != NULL)
 		chain_set_plan(q->chain, r->plan);
-	if (!r->is_http) {
-		answer_https_only(q, r);
+	if (!r->is_http && !req_is_over_https(q)) {
+		req_answer_https_only(q, r);
 		q->at = STEP_RESPOND - 1;
 	}
 	return STEP_GO_ON;
@@ -333,14 +316,6 @@ static enum step_result step_response(struct req *q)
 	return run_phase(q, chain_response);
 }
 
-static _Atomic uint64_t *class_counter(struct stat_worker *s, int status)
-{
-	_Atomic uint64_t *const all[] = {&s->responses_1xx, &s->responses_2xx, &s->responses_3xx,
-			&s->responses_4xx, &s->responses_5xx};
-
-	return status >= 100 && status < 600 ? all[status / 100 - 1] : &s->responses_5xx;
-}
-
 static void access_line(const struct req *q)
 {
 	const struct exchange *x = &q->x;
@@ -363,8 +338,7 @@ static enum step_result step_log(struct req *q)
 	x->response.body_bytes_sent = q->body_sent;
 	if (!q->is_refused && q->chain != NULL)
 		chain_log(q->chain);
-	stat_add(class_counter(q->w->stat, x->response.status), 1);
-	stat_add(&q->w->stat->bytes_out, q->out.sent);
+	account_request(q);
 	if (log_wants(LOG_INFO))
 		access_line(q);
 	return STEP_DONE;

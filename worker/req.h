@@ -111,8 +111,8 @@ struct req {
 
 /* From a whole head; starts to run when conn calls req_drive(). */
 void req_start(struct conn *c, struct str head);
-/* Answers a message that could not be read: status, then close. */
-void req_refuse(struct conn *c, int status);
+/* Answers a message that could not be read: status, then close.  message NULL: the status's. */
+void req_refuse(struct conn *c, int status, const char *message);
 void req_drive(struct req *q);
 void req_on_client_timeout(struct req *q);
 void req_on_upstream_timeout(struct req *q);
@@ -146,6 +146,11 @@ void req_release_upstream(struct req *q, bool may_keep);
 bool req_client_left(struct req *q);
 /* The time of a half-closed client is up.  True: cancelled. */
 bool req_half_closed_is_over(struct req *q);
+
+/* routes for https alone (https_only.c): came it by TLS, as a trusted proxy says or as it is? */
+bool req_is_over_https(const struct req *q);
+/* 426, or a redirect (route field). */
+void req_answer_https_only(struct req *q, const struct route *r);
 
 /* upgrades (tunnel.c): the client's offer that may go on to the service; n == 0: none. */
 struct str req_upgrade_wanted(const struct req *q);

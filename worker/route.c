@@ -192,7 +192,7 @@ static void search_run(struct search *s, struct route_match *m, bool *ret_cachea
 	}
 }
 
-/* method NUL host port NUL path; n == 0 when it is too long to be remembered. */
+/* method, NUL or 1 for https, host port NUL path; n == 0 when it is too long to be remembered. */
 static struct str match_key(const struct exchange_request *q, char buf[ASSOC_KEY_MAX])
 {
 	size_t n = q->method.n + q->host.n + q->path.n + 2 + sizeof(q->server.port);
@@ -204,7 +204,7 @@ static struct str match_key(const struct exchange_request *q, char buf[ASSOC_KEY
 	p += sizeof(q->server.port);
 	memcpy(p, q->method.p, q->method.n);
 	p += q->method.n;
-	*p++ = '\0';
+	*p++ = str_eq(q->scheme, STR("https")) ? '\1' : '\0';
 	if (q->host.n != 0)
 		memcpy(p, q->host.p, q->host.n);
 	p += q->host.n;

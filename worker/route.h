@@ -26,6 +26,7 @@ struct service {
 };
 
 struct route_regex;
+struct traffic_row; /* shm/traffic.h */
 
 struct route {
 	unsigned refs;
@@ -36,7 +37,8 @@ struct route {
 	struct str protocols;        /* "http,https" */
 	struct route_regex *regexes; /* of paths and header values, compiled on first use */
 	bool is_http, is_https;
-	bool is_content_free; /* decided by method, host and path alone */
+	struct traffic_row *traffic; /* where its requests are counted; NULL: none was yet */
+	bool is_content_free;        /* decided by method, host and path alone */
 };
 
 /* What a (method, host, path) leads to.  route NULL: nothing. */

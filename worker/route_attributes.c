@@ -82,11 +82,19 @@ static bool sni_matches(const Sluice__Record__Route *rec, const struct exchange_
 	return false;
 }
 
+/* A route for https alone takes http too: the client is told to come by TLS. */
+static bool protocol_matches(const struct route *r, const struct exchange_request *q)
+{
+	if (str_eq(q->scheme, STR("https")))
+		return r->is_https;
+	return r->is_http || r->is_https;
+}
+
 bool route_attributes_match(struct route *r, const struct exchange *x)
 {
 	const struct exchange_request *q = &x->request;
 
-	return (r->is_http || r->is_https) && method_matches(r->rec, q->method) &&
+	return protocol_matches(r, q) && method_matches(r->rec, q->method) &&
 	       headers_match(r, &q->headers) && sni_matches(r->rec, q) &&
 	       endpoint_matches(r->rec->sources, r->rec->n_sources, &q->client) &&
 	       endpoint_matches(r->rec->destinations, r->rec->n_destinations, &q->server);

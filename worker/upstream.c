@@ -283,7 +283,7 @@ static enum up_next pick(struct req *q)
  * only (RFC 8446 4.4.2.4). */
 static const char *said(const struct req *q, const char *what)
 {
-	const struct tls_link *tls = q->up.conn->tls;
+	struct tls_link *tls = q->up.conn->tls;
 
 	return tls != NULL && tls_link_why(tls)[0] != '\0' ? tls_link_why(tls) : what;
 }

@@ -14,9 +14,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "worker/tls_layer.h"
 
 #define SESSIONS 256
-#define RECORD_BYTES 16384 /* RFC 8446 5.1 */
 #define CA_BYTES_MAX (16 * 1024 * 1024)
 
 /* A session to resume, found by a hash of what it is bound to; the whole is compared. */
@@ -36,16 +36,14 @@ struct upstream_tls {
 
 struct tls_link {
 	uint32_t magic;
+	struct tls_layer layer;
 	struct upstream_tls *t;
-	SSL *ssl;
-	struct io *io;
 	struct upstream_target target;
 	char name[UPSTREAM_TLS_NAME_MAX];
-	bool is_up, is_broken;
 	char why[200];
 };
 
-#define TLS_LINK_MAGIC SL_MAGIC('T', 'L', 'S', 'L')
+#define TLS_LINK_MAGIC SL_MAGIC('T', 'L', 'S', 'U')
 
 /* Where distributions keep the one file with all of them. */
 static const char *const system_files[] = {
@@ -99,13 +97,13 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 }
 
 /* RFC 8446 C.4: a ticket of TLS 1.3 is used once. */
-static void session_offer(struct tls_link *l)
+static void session_offer(struct tls_link *l, SSL *ssl)
 {
 	struct session_slot *s = slot_of(l->t, &l->target);
 
 	if (s->session == NULL || !upstream_target_eq(&s->target, &l->target))
 		return;
-	SSL_set_session(l->ssl, s->session);
+	SSL_set_session(ssl, s->session);
 	if (SSL_SESSION_get_protocol_version(s->session) < TLS1_3_VERSION)
 		return;
 	SSL_SESSION_free(s->session);
@@ -282,170 +280,64 @@ struct str upstream_tls_name(struct str host_header, struct str host)
 	return is_dns_name(name) || peer_parse(name, &address) ? name : bare(host);
 }
 
-/* What the record layer has to say, in words. */
-static void why_from_errors(struct tls_link *l, int error, int system_error)
-{
-	unsigned long e = ERR_peek_last_error();
-	long verdict = SSL_get_verify_result(l->ssl);
-	const char *text = ERR_reason_error_string(e);
-
-	if (ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-		snprintf(l->why, sizeof(l->why), "certificate of %.100s: %s", l->name,
-				X509_verify_cert_error_string(verdict));
-	else if (ERR_GET_REASON(e) == SSL_R_WRONG_VERSION_NUMBER)
-		snprintf(l->why, sizeof(l->why), "the service does not speak TLS on this port");
-	else if (ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING || e == 0)
-		snprintf(l->why, sizeof(l->why), "%s",
-				error == SSL_ERROR_SYSCALL && system_error != 0
-						? strerrordesc_np(system_error)
-						: "the service closed the connection");
-	else
-		snprintf(l->why, sizeof(l->why), "%s", text != NULL ? text : "unknown error");
-}
-
-/* After a call that did not succeed: -EAGAIN, 0 = the peer's good-bye, -errno. */
-static int link_condition(struct tls_link *l, int result)
-{
-	int system_error = errno, error = SSL_get_error(l->ssl, result);
-
-	if (error == SSL_ERROR_WANT_READ) {
-		l->io->is_readable = false;
-		return -EAGAIN;
-	}
-	if (error == SSL_ERROR_WANT_WRITE) {
-		l->io->is_writable = false;
-		return -EAGAIN;
-	}
-	if (error == SSL_ERROR_ZERO_RETURN)
-		return 0;
-	why_from_errors(l, error, system_error);
-	l->is_broken = true;
-	ERR_clear_error();
-	return l->is_up ? -ECONNRESET : -ECONNABORTED;
-}
-
-static ssize_t link_read(void *layer, void *p, size_t n)
-{
-	struct tls_link *l = layer;
-	size_t got;
-	int r;
-
-	sl_check(l, TLS_LINK_MAGIC);
-	if (!l->io->is_readable)
-		return -EAGAIN;
-	errno = 0;
-	r = SSL_read_ex(l->ssl, p, n, &got);
-	return r == 1 ? (ssize_t)got : link_condition(l, r);
-}
-
-/* Slices leave as one record.  A retry must offer the same bytes again: they are gathered
- * anew from the same slices. */
-static ssize_t link_write(void *layer, const struct iovec *iov, int n_iov)
-{
-	static char record[RECORD_BYTES];
-	struct tls_link *l = layer;
-	const void *p = iov[0].iov_base;
-	size_t n = iov[0].iov_len, put;
-	int r;
-
-	sl_check(l, TLS_LINK_MAGIC);
-	if (!l->io->is_writable)
-		return -EAGAIN;
-	if (n > RECORD_BYTES)
-		n = RECORD_BYTES;
-	if (n_iov > 1 && n < RECORD_BYTES) {
-		n = 0;
-		for (int i = 0; i < n_iov && n < RECORD_BYTES; i++) {
-			size_t piece = iov[i].iov_len < RECORD_BYTES - n ? iov[i].iov_len
-									 : RECORD_BYTES - n;
-
-			memcpy(record + n, iov[i].iov_base, piece);
-			n += piece;
-		}
-		p = record;
-	}
-	errno = 0;
-	r = SSL_write_ex(l->ssl, p, n, &put);
-	if (r == 1)
-		return (ssize_t)put;
-	r = link_condition(l, r);
-	return r == 0 ? -EPIPE : r;
-}
-
-static void link_end(void *layer)
-{
-	struct tls_link *l = layer;
-
-	sl_check(l, TLS_LINK_MAGIC);
-	if (l->is_up && !l->is_broken)
-		SSL_shutdown(l->ssl);
-	ERR_clear_error();
-}
-
-static const struct io_layer layer = {link_read, link_write, link_end};
-
 /* What the handshake shows and demands of the peer. */
-static bool link_set_up(struct tls_link *l, int fd)
+static bool link_set_up(struct tls_link *l, SSL *ssl, int fd)
 {
 	struct peer address;
 	bool is_ip = peer_parse((struct str){l->name, l->target.name.n}, &address);
-	X509_VERIFY_PARAM *param = SSL_get0_param(l->ssl);
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
 
-	if (SSL_set_fd(l->ssl, fd) != 1)
+	if (SSL_set_fd(ssl, fd) != 1)
 		return false;
-	SSL_set_app_data(l->ssl, l);
-	if (!is_ip && SSL_set_tlsext_host_name(l->ssl, l->name) != 1)
+	SSL_set_app_data(ssl, l);
+	if (!is_ip && SSL_set_tlsext_host_name(ssl, l->name) != 1)
 		return false;
 	if (!l->target.is_verified)
 		return true;
-	if (SSL_CTX_get_cert_store(SSL_get_SSL_CTX(l->ssl)) ==
-			SSL_CTX_get_cert_store(l->t->context))
+	if (SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl)) == SSL_CTX_get_cert_store(l->t->context))
 		system_load(l->t);
-	SSL_set_verify(l->ssl, SSL_VERIFY_PEER, NULL);
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	if (l->target.depth != 0)
-		SSL_set_verify_depth(l->ssl, l->target.depth - 1);
+		SSL_set_verify_depth(ssl, l->target.depth - 1);
 	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (is_ip)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, l->name) == 1;
-	return SSL_set1_host(l->ssl, l->name) == 1;
+	return SSL_set1_host(ssl, l->name) == 1;
 }
 
 int tls_link_open(struct tls_link **ret, struct upstream_tls *t, struct io *io,
 		const struct upstream_target *target)
 {
 	struct tls_link *l = calloc(1, sizeof(*l));
+	SSL *ssl;
 
 	if (l == NULL)
 		return -ENOMEM;
 	l->magic = TLS_LINK_MAGIC;
 	l->t = t;
-	l->io = io;
 	l->target = *target;
 	l->target.context = NULL;
 	l->target.name = str_head(target->name,
 			target->name.n < sizeof(l->name) ? target->name.n : sizeof(l->name) - 1);
 	memcpy(l->name, l->target.name.p, l->target.name.n);
 	l->target.name.p = l->name;
-	l->ssl = SSL_new(target->context != NULL ? target->context : t->context);
-	if (l->ssl == NULL || !link_set_up(l, io->fd)) {
-		SSL_free(l->ssl);
+	ssl = SSL_new(target->context != NULL ? target->context : t->context);
+	if (ssl == NULL || !link_set_up(l, ssl, io->fd)) {
+		SSL_free(ssl);
 		free(l);
 		ERR_clear_error();
 		return -ENOMEM;
 	}
-	session_offer(l);
-	SSL_set_connect_state(l->ssl);
-	io->layer = &layer;
-	io->layer_arg = l;
+	session_offer(l, ssl);
+	SSL_set_connect_state(ssl);
+	tls_layer_open(&l->layer, ssl, io);
 	*ret = l;
 	return 0;
 }
 
 void tls_link_close(struct tls_link *l)
 {
-	link_end(l);
-	SSL_free(l->ssl);
-	l->io->layer = NULL;
+	tls_layer_close(&l->layer);
 	l->magic = 0;
 	free(l);
 }
@@ -454,23 +346,42 @@ int tls_link_handshake(struct tls_link *l)
 {
 	int r;
 
-	if (l->is_up)
+	if (l->layer.is_up)
 		return 0;
-	errno = 0;
-	r = SSL_do_handshake(l->ssl);
-	if (r != 1) {
-		r = link_condition(l, r);
-		return r == 0 ? -ECONNABORTED : r;
-	}
-	l->is_up = true;
+	r = tls_layer_handshake(&l->layer);
+	if (r != 0)
+		return r;
 	stat_add(&l->t->stat->upstream_tls_handshakes, 1);
-	if (SSL_session_reused(l->ssl))
+	if (SSL_session_reused(l->layer.ssl))
 		stat_add(&l->t->stat->upstream_tls_resumed, 1);
 	return 0;
 }
 
-const char *tls_link_why(const struct tls_link *l)
+/* What the record layer has to say, in words. */
+static void why_from_fault(struct tls_link *l, const struct tls_fault *f)
 {
+	long verdict = SSL_get_verify_result(l->layer.ssl);
+	const char *text = ERR_reason_error_string(f->reason);
+	int reason = ERR_GET_REASON(f->reason);
+
+	if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED)
+		snprintf(l->why, sizeof(l->why), "certificate of %.100s: %s", l->name,
+				X509_verify_cert_error_string(verdict));
+	else if (reason == SSL_R_WRONG_VERSION_NUMBER)
+		snprintf(l->why, sizeof(l->why), "the service does not speak TLS on this port");
+	else if (reason == SSL_R_UNEXPECTED_EOF_WHILE_READING || f->reason == 0)
+		snprintf(l->why, sizeof(l->why), "%s",
+				f->kind == SSL_ERROR_SYSCALL && f->system_error != 0
+						? strerrordesc_np(f->system_error)
+						: "the service closed the connection");
+	else
+		snprintf(l->why, sizeof(l->why), "%s", text != NULL ? text : "unknown error");
+}
+
+const char *tls_link_why(struct tls_link *l)
+{
+	if (l->layer.fault.kind != 0)
+		why_from_fault(l, &l->layer.fault);
 	return l->why;
 }
 
@@ -481,11 +392,5 @@ struct str tls_link_name(const struct tls_link *l)
 
 bool tls_link_is_quiet(struct tls_link *l)
 {
-	size_t n;
-	char c;
-	int r;
-
-	errno = 0;
-	r = SSL_peek_ex(l->ssl, &c, 1, &n);
-	return r != 1 && link_condition(l, r) == -EAGAIN;
+	return tls_layer_peek(&l->layer) == -EAGAIN;
 }

@@ -61,7 +61,7 @@ void tls_link_close(struct tls_link *l);
 int tls_link_handshake(struct tls_link *l);
 /* The target's name as the link keeps it. */
 struct str tls_link_name(const struct tls_link *l);
-/* Why the handshake failed, in words. */
-const char *tls_link_why(const struct tls_link *l);
+/* Why the connection failed, in words; "" = it did not. */
+const char *tls_link_why(struct tls_link *l);
 /* No data and no end of stream waits to be read. */
 bool tls_link_is_quiet(struct tls_link *l);

@@ -18,6 +18,7 @@
 #include "shm/lat.h"
 #include "shm/snapshot.h"
 #include "shm/stat.h"
+#include "shm/traffic.h"
 #include "worker/dns.h"
 #include "worker/h1_scan.h"
 #include "worker/real_ip.h"
@@ -48,6 +49,7 @@ struct worker {
 	struct stat_worker *stat;
 	struct dict *dict;
 	struct lat_worker *lat;
+	struct traffic_worker *traffic;
 	struct breaker *breaker;
 	struct snapshot *snapshot;
 	struct snap_view *view; /* NULL: no generation yet */
@@ -57,14 +59,16 @@ struct worker {
 	struct real_ip *real_ip;
 	struct upconn_pool *upstreams;
 	struct upstream_tls *tls;
+	struct tls_server *tls_server; /* NULL: no listener is for TLS */
 	struct master_link *master;
 	struct timer_wheel timers;
 	struct h1_limits request_limits;
 	struct added_headers added;
 	struct listener *listeners;
 	unsigned n_listeners;
-	struct conn *conns;      /* open client connections */
-	struct conn *dead_conns; /* closed in this turn of the loop */
+	uint64_t assigned_before; /* board: at the last listeners_settle() */
+	struct conn *conns;       /* open client connections */
+	struct conn *dead_conns;  /* closed in this turn of the loop */
 	uint32_t n_conns;
 	bool is_draining;
 	uint64_t real_offset_ns; /* real clock − monotonic clock, of the last tick */

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- JSON Web Keys (RFC 7517, RFC 8037) as DER: RSA, EC (P-256, P-384, P-521), Ed25519.
+-- JSON Web Keys (RFC 7517, RFC 8037, RFC 8812) as DER and back: RSA, EC (P-256, P-384, P-521,
+-- secp256k1), Ed25519, Ed448, X25519, X448.
 local byte, char, concat, type = string.byte, string.char, table.concat, type
 local base64url = require("ngx.base64")
 local decode, unhex = require("cjson.safe").decode, (...).unhex
@@ -31,12 +32,19 @@ local function bits(bytes)
 end
 
 local RSA = unhex("300d06092a864886f70d0101010500")
-local ED25519 = unhex("300506032b6570")
+-- The AlgorithmIdentifier, and the size of both halves (RFC 8410).
+local OKP = {
+  Ed25519 = { unhex("300506032b6570"), 32 },
+  Ed448 = { unhex("300506032b6571"), 57 },
+  X25519 = { unhex("300506032b656e"), 32 },
+  X448 = { unhex("300506032b656f"), 56 },
+}
 local EC = unhex("06072a8648ce3d0201")
 local CURVES = {
   ["P-256"] = { unhex("06082a8648ce3d030107"), 32 },
   ["P-384"] = { unhex("06052b81040022"), 48 },
   ["P-521"] = { unhex("06052b81040023"), 66 },
+  ["secp256k1"] = { unhex("06052b8104000a"), 32 },
 }
 
 -- The decoded members of a key, or nil when one is missing or not base64.
@@ -82,23 +90,55 @@ local function from_ec(jwk)
 end
 
 local function from_okp(jwk)
-  local m = members(jwk, jwk.d and "d x" or "x")
-  if jwk.crv ~= "Ed25519" or not m or #m[1] ~= 32 then
+  local curve, m = OKP[jwk.crv], members(jwk, jwk.d and "d x" or "x")
+  if not curve or not m or #m[1] ~= curve[2] then
     return nil
   end
   if jwk.d then
-    return sequence(integer("\0"), ED25519, tlv(0x04, tlv(0x04, m[1])))
+    return sequence(integer("\0"), curve[1], tlv(0x04, tlv(0x04, m[1])))
   end
-  return sequence(ED25519, bits(m[1]))
+  return sequence(curve[1], bits(m[1]))
 end
 
 local KINDS = { RSA = from_rsa, EC = from_ec, OKP = from_okp }
 
 -- DER, or nil: not a key of these kinds.
-return function(jwk)
+local function from(jwk)
   if type(jwk) == "string" then
     jwk = decode(jwk)
   end
   local make = type(jwk) == "table" and KINDS[jwk.kty]
   return make and make(jwk) or nil
 end
+
+local b64 = base64url.encode_base64url
+local NAMES = { prime256v1 = "P-256", secp384r1 = "P-384", secp521r1 = "P-521", secp256k1 = "secp256k1" }
+local EDWARDS = { ED25519 = "Ed25519", ED448 = "Ed448", X25519 = "X25519", X448 = "X448" }
+
+local function padded(bytes, n)
+  return b64(("\0"):rep(n - #bytes) .. bytes)
+end
+
+local function to_rsa(p, is_private)
+  local jwk = { kty = "RSA", n = b64(p.n), e = b64(p.e) }
+  if is_private then
+    jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi = b64(p.d), b64(p.p), b64(p.q), b64(p.dmp1), b64(p.dmq1), b64(p.iqmp)
+  end
+  return jwk
+end
+
+-- What pkey_params() gave about a key of that short name, as a table; nil: a kind JWK has not.
+local function to(kind, p, is_private)
+  if kind == "rsaEncryption" and (p.p or not is_private) then
+    return to_rsa(p, is_private)
+  elseif kind == "id-ecPublicKey" and NAMES[p.group] then
+    local crv = NAMES[p.group]
+    local n = CURVES[crv][2]
+    return { kty = "EC", crv = crv, x = padded(p.x, n), y = padded(p.y, n), d = is_private and padded(p.private, n) or nil }
+  elseif EDWARDS[kind] then
+    return { kty = "OKP", crv = EDWARDS[kind], x = b64(p.public_bytes), d = is_private and b64(p.private_bytes) or nil }
+  end
+  return nil
+end
+
+return { from = from, to = to }

@@ -1,5 +1,7 @@
 """sluicectl plugin new, plugin test: what an author does before anything is shipped."""
 import json
+import os
+import pty
 import subprocess
 import time
 
@@ -113,6 +115,43 @@ def test_a_plugin_that_is_refused_is_told_with_file_and_line(plugin):
     (plugin.directory / "handler.lua").write_text("local P = {\n} }\nreturn P")
     r = plugin({"expect": {}})
     assert r.returncode == 1 and "handler.lua:2:" in r.stdout, r.stdout
+
+
+def test_messages_can_stand_in_files(plugin):
+    (plugin.directory / "get.http").write_text("POST /a?b=c HTTP/1.1\nHost: shop.example\nX-Old: 1\nX-Two: a\nX-Two: b\n\nbody\n")
+    (plugin.directory / "answer.http").write_bytes(b"HTTP/1.1 201 Created\r\nX-Reply: yes\r\n\r\nmade")
+    case = {"request": "get.http", "response": "answer.http",
+            "expect": {"status": 201, "body": "made", "headers": {"X-Reply": "yes"},
+                       "service": {"method": "POST", "path": "/a", "query": "b=c", "body": "body\n",
+                                   "headers": {"X-Old": None, "X-Two": "a, b"}}}}
+    r = plugin(case)
+    assert r.returncode == 0, r.stdout + r.stderr
+    for text, wanted in (("GET\n", "bad.http:1: expected a request line"), ("GET / HTTP/1.1\nno colon\n", "bad.http:2: expected a header line")):
+        (plugin.directory / "bad.http").write_text(text)
+        r = plugin({"request": "bad.http", "expect": {}})
+        assert r.returncode == 2 and wanted in r.stderr and "test.yaml:" in r.stderr, r.stderr
+    r = plugin({"request": "gone.http", "expect": {}})
+    assert r.returncode == 2 and "gone.http" in r.stderr
+
+
+def test_watch_clears_a_terminal_and_ends_with_a_verdict(plugin):
+    plugin({"expect": {}})
+    master, slave = pty.openpty()
+    process = subprocess.Popen([BUILD / "tools/sluicectl", "plugin", "test", "--watch", plugin.directory], stdout=slave, stderr=slave)
+    try:
+        shown = b""
+        while b"p: 1 case, 0 failed" not in shown:
+            shown += os.read(master, 4096)
+        time.sleep(0.3)
+        (plugin.directory / "handler.lua").write_text("return {")
+        while b"p: refused" not in shown:
+            shown += os.read(master, 4096)
+        assert shown.count(b"\033[H\033[2J") >= 2 and b"handler.lua:1: " in shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
 
 
 def test_watch_runs_again_at_a_change(plugin):

@@ -60,6 +60,21 @@ def test_lint_names_file_and_line(tmp_path):
     assert r.returncode == 1 and json.loads(r.stdout)["errors"][0]["line"] == 3
 
 
+def test_lint_reads_the_text_and_takes_the_sandbox_of_the_cases(tmp_path):
+    shutil.copytree(ROOT / "examples/plugins/replaceme", tmp_path / "p")
+    handler = tmp_path / "p/handler.lua"
+    handler.write_text("local P = { PRIORITY = 1, VERSION = '1' }\nfunction P:access(conf)\n  kong.service.set_target('a', 1)\n"
+                       "end\nfunction P:log()\n  kong.response.exit(200)\nend\nreturn P\n")
+    r = ctl("plugin", "lint", tmp_path / "p")
+    assert r.returncode == 1 and f"{handler}:3:16: error: kong.service.set_target is there with untrusted_lua: lax only\n" in r.stdout
+    assert f"{handler}:6:17: error: kong.response.exit cannot be called in the log phase (only in: rewrite, " in r.stdout
+    (tmp_path / "p/test.yaml").write_text("untrusted_lua: lax\ncases:\n  - { name: a, expect: { status: 200 } }\n")
+    r = ctl("plugin", "lint", tmp_path / "p")
+    assert r.returncode == 1 and len(r.stdout.splitlines()) == 1, r.stdout
+    finding = json.loads(ctl("--json", "plugin", "lint", tmp_path / "p").stdout)["errors"][0]
+    assert (finding["line"], finding["column"], finding["rule"], finding["severity"]) == (6, 17, "phase", "error")
+
+
 def test_lint_of_a_file_that_is_not_there_ends_2(tmp_path):
     r = ctl("plugin", "lint", tmp_path / "nothing.lua")
     assert r.returncode == 2 and "nothing.lua" in r.stderr

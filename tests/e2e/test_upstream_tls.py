@@ -241,9 +241,3 @@ def test_a_kept_connection_that_the_service_closed_is_not_used_again(tls_node, a
 def test_a_missing_ca_file_stops_the_start_with_its_name(make_node, tmp_path):
     node = make_node(workers="1", lua_ssl_trusted_certificate=str(tmp_path / "nowhere.pem")).start(wait=False)
     eventually(lambda: "nowhere.pem" in node.log(), "the log names the file")
-
-
-def test_ssl_on_a_listener_is_refused_not_ignored(make_node):
-    node = make_node(proxy_listen="127.0.0.1:8443 ssl").start(wait=False)
-    assert node.process.wait(20) != 0
-    assert "proxy_listen" in node.log() and "do not serve TLS" in node.log(), node.log()

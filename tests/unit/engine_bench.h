@@ -68,6 +68,8 @@ void bench_request(struct bench *b, const char *target);
 void bench_route(struct bench *b, const char *route, const char *service);
 /* rewrite, routing to ("r", "s"), access; waits are served from late_body. */
 enum chain_verdict bench_run(struct bench *b, const char *target);
+/* Resumes until it no longer waits: a body comes from late_body, who sleeps goes on at once. */
+enum chain_verdict bench_serve(struct bench *b, enum chain_verdict verdict);
 /* Ends the request: chain and arena. */
 void bench_end(struct bench *b);
 

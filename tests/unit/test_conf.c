@@ -36,7 +36,7 @@ static void without_a_file_every_key_has_its_default(void **state)
 	(void)state;
 	assert_int_equal(conf_load(&c, NULL, &why), 0);
 	assert_string_equal(c->role, "traditional");
-	assert_string_equal(c->proxy_listen, "0.0.0.0:8000");
+	assert_string_equal(c->proxy_listen, "0.0.0.0:8000, 0.0.0.0:8443 ssl");
 	assert_int_equal(c->plugin_limits_cpu_ms, 10);
 	assert_int_equal(c->cluster_max_payload, 16777216);
 	assert_true(c->custom_plugin_streaming_enabled);

@@ -188,7 +188,7 @@ static void times_are_printed_and_parsed(void **state)
 					"true"),
 			A("return ngx.http_time(-1)", "not a time"),
 			A("return ngx.http_time(0/0)", "not a time"),
-			IN(PHASE_LOG, "ngx.sleep(1)", "API disabled in the current phase"));
+			IN(PHASE_LOG, "ngx.sleep(1)", "function cannot be called in log phase"));
 }
 
 static void regular_expressions_match_replace_and_are_bounded(void **state)

@@ -96,7 +96,7 @@ static void request_headers_are_set_added_and_removed(void **state)
 			{"kong.request.get_header('content-length')", "7"},
 			{"kong.request.get_header('transfer-encoding')", "nil"},
 			{"kong.service.request.set_header(1, 'x')",
-					"! invalid header name \"number\": got number, expected "
+					"! invalid header name \"1\": got number, expected "
 					"string"},
 			{"kong.service.request.set_header('a b', 'x')",
 					"! invalid header name \"a b\": not a token of RFC 9110"},

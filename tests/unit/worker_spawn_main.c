@@ -32,6 +32,7 @@
 #include "shm/record.pb-c.h"
 #include "shm/snapshot_write.h"
 #include "shm/stat.h"
+#include "shm/traffic.h"
 
 static volatile sig_atomic_t is_stopping;
 
@@ -218,7 +219,9 @@ int main(int argc, char **argv)
 							lat_plugins_round(
 									conf->plugin_latency_slots)},
 					&why) != 0 ||
-			breaker_create(&breaker, &fds[8], &no_breaker, &why) != 0)
+			traffic_create(&fds[8], (struct traffic_shape){1, conf->traffic_routes},
+					&why) != 0 ||
+			breaker_create(&breaker, &fds[9], &no_breaker, &why) != 0)
 		die("shared memory", &why);
 	fds[4] = eventfd(0, EFD_NONBLOCK);
 	fds[INHERITED - 1] = listen_on(conf);

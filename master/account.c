@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/account.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "master/exposition.h"
+#include "master/histogram_json.h"
+#include "shm/traffic.h"
+
+#define ACCOUNT_MAGIC SL_MAGIC('A', 'C', 'C', 'T')
+
+struct account {
+	uint32_t magic;
+	int fd;
+	struct traffic *traffic;
+};
+
+int account_new(struct account **ret, const struct conf *conf, uint32_t n_workers, struct why *why)
+{
+	const struct traffic_shape shape = {n_workers, conf->traffic_routes};
+	sl_auto(account) a = calloc(1, sizeof(*a));
+	int r;
+
+	if (a == NULL)
+		return why_errno(why, ENOMEM, "traffic counters");
+	a->magic = ACCOUNT_MAGIC;
+	a->fd = -1;
+	r = traffic_create(&a->fd, shape, why);
+	if (r == 0)
+		r = traffic_open(&a->traffic, a->fd, shape, why);
+	if (r == 0)
+		*ret = sl_steal(a);
+	return r;
+}
+
+void account_free(struct account *a)
+{
+	if (a == NULL)
+		return;
+	sl_check(a, ACCOUNT_MAGIC);
+	traffic_free(a->traffic);
+	sl_close_fd(&a->fd);
+	a->magic = 0;
+	free(a);
+}
+
+int account_fd(const struct account *a)
+{
+	return a->fd;
+}
+
+/* ---- JSON ---- */
+
+static json_t *statuses_json(const struct traffic_sum *sum)
+{
+	json_t *all = json_object();
+	char key[16];
+
+	for (uint32_t i = 0; i < sum->n_codes; i++) {
+		const struct traffic_code_sum *c = &sum->codes[i];
+		json_int_t before;
+
+		snprintf(key, sizeof(key), "%u", c->status);
+		before = json_integer_value(json_object_get(all, key));
+		json_object_set_new(all, key, json_integer(before + (json_int_t)c->n));
+	}
+	return all;
+}
+
+static void add_json(void *arg, const struct traffic_sum *s)
+{
+	json_array_append_new(arg,
+			json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "id",
+					s->route_id, "route", s->route, "service", s->service,
+					"requests", (json_int_t)s->requests, "bytes_in",
+					(json_int_t)s->bytes_in, "bytes_out",
+					(json_int_t)s->bytes_out, "statuses", statuses_json(s),
+					"request", histogram_json(&s->times[TRAFFIC_TIME_request]),
+					"service_time",
+					histogram_json(&s->times[TRAFFIC_TIME_service]), "gateway",
+					histogram_json(&s->times[TRAFFIC_TIME_gateway])));
+}
+
+json_t *account_json(const struct account *a)
+{
+	json_t *list = json_array();
+
+	sl_check(a, ACCOUNT_MAGIC);
+	traffic_each(a->traffic, add_json, list);
+	return json_pack("{s:o}", "routes", list);
+}
+
+/* ---- Prometheus ---- */
+
+static void labels(struct buf *out, const struct traffic_sum *s)
+{
+	exposition_pair(out, "service", s->service, true);
+	exposition_pair(out, "route", s->route, false);
+}
+
+static void add_requests(void *arg, const struct traffic_sum *s)
+{
+	struct buf *out = arg;
+
+	for (uint32_t i = 0; i < s->n_codes; i++) {
+		buf_printf(out, "kong_http_requests_total{");
+		labels(out, s);
+		buf_printf(out,
+				",code=\"%u\",source=\"%s\",workspace=\"default\",consumer=\"\"} "
+				"%" PRIu64 "\n",
+				s->codes[i].status, traffic_source_word(s->codes[i].source),
+				s->codes[i].n);
+	}
+}
+
+static void add_bandwidth(void *arg, const struct traffic_sum *s)
+{
+	const struct {
+		const char *direction;
+		uint64_t n;
+	} rows[] = {{"ingress", s->bytes_in}, {"egress", s->bytes_out}};
+	struct buf *out = arg;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_printf(out, "kong_bandwidth_bytes{");
+		labels(out, s);
+		buf_printf(out,
+				",direction=\"%s\",workspace=\"default\",consumer=\"\"} %" PRIu64
+				"\n",
+				rows[i].direction, rows[i].n);
+	}
+}
+
+struct spread_writer {
+	struct buf *out;
+	enum traffic_time time;
+};
+
+static void add_spread(void *arg, const struct traffic_sum *s)
+{
+	const struct spread_writer *w = arg;
+	const struct traffic_spread_sum *spread = &s->spreads[w->time];
+	sl_auto_buf set = {.p = NULL};
+	const char *help, *name = traffic_metric(w->time, &help), *text;
+	unsigned n;
+	const uint32_t *bounds_ms = traffic_bounds_ms(w->time, &n);
+	uint64_t below = 0;
+
+	if (spread->count == 0)
+		return;
+	labels(&set, s);
+	text = buf_z(&set);
+	if (text == NULL)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		below += spread->n[i];
+		buf_printf(w->out, "%s_bucket{%s,workspace=\"default\",le=\"%u\"} %" PRIu64 "\n",
+				name, text, bounds_ms[i], below);
+	}
+	buf_printf(w->out, "%s_bucket{%s,workspace=\"default\",le=\"+Inf\"} %" PRIu64 "\n", name,
+			text, spread->count);
+	buf_printf(w->out, "%s_sum{%s,workspace=\"default\"} %.3f\n", name, text,
+			(double)spread->sum_ns / 1e6);
+	buf_printf(w->out, "%s_count{%s,workspace=\"default\"} %" PRIu64 "\n", name, text,
+			spread->count);
+}
+
+void account_prometheus(const struct account *a, struct buf *out)
+{
+	sl_check(a, ACCOUNT_MAGIC);
+	exposition_head(out, "kong_http_requests_total", "counter",
+			"HTTP status codes per service/route in Kong.");
+	traffic_each(a->traffic, add_requests, out);
+	exposition_head(out, "kong_bandwidth_bytes", "counter",
+			"Total bandwidth (ingress/egress) throughput in bytes.");
+	traffic_each(a->traffic, add_bandwidth, out);
+	for (unsigned time = 0; time < TRAFFIC_TIME_COUNT; time++) {
+		struct spread_writer w = {out, (enum traffic_time)time};
+		const char *help, *name = traffic_metric(w.time, &help);
+
+		exposition_head(out, name, "histogram", help);
+		traffic_each(a->traffic, add_spread, &w);
+	}
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "master/steering.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "master/listen.h"
+
+#define STEERING_MAGIC SL_MAGIC('S', 'T', 'R', 'G')
+#define MIGRATE_SWITCH "/proc/sys/net/ipv4/tcp_migrate_req"
+
+struct steering {
+	uint32_t magic;
+	const struct conf *conf;
+	struct steer *program; /* NULL: no BPF */
+	struct board *board;
+	int board_fd; /* the program's, or ours (a memfd) */
+	enum steer_mode mode, wanted;
+	struct steer_fault fault;
+	struct why reason;
+	const char *migration;
+	const struct listeners *listeners;
+};
+
+static bool is_wanted_by_force(const struct steering *s)
+{
+	return strcmp(s->conf->steering, "on") == 0;
+}
+
+/* ---- with and without the program ---- */
+
+static int load_program(struct steering *s, uint32_t n_slots, struct why *why)
+{
+	int r = steer_new(&s->program, &s->fault, &s->reason);
+
+	if (r == STEER_E_UNAVAILABLE && is_wanted_by_force(s)) {
+		why_set(why, "steering", 0, "is \"on\", but there is no BPF: %s", s->reason.text);
+		return -ENOTSUP;
+	}
+	if (r != 0)
+		return r < 0 ? why_errno(why, -r, "steering") : 0;
+	steer_set_stale_ms(s->program, STEERING_STALE_MS);
+	s->migration = "program";
+	s->board_fd = steer_board_fd(s->program);
+	return board_adopt(&s->board, s->board_fd, n_slots, why);
+}
+
+/* Per network namespace, and never needed with the program: only tried. */
+static const char *enable_migration(void)
+{
+	sl_auto_fd int fd = open(MIGRATE_SWITCH, O_RDWR | O_CLOEXEC);
+	char now = '0';
+
+	if (fd >= 0 && write(fd, "1", 1) == 1)
+		return "tcp_migrate_req";
+	if (fd < 0)
+		fd = open(MIGRATE_SWITCH, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && pread(fd, &now, 1, 0) == 1 && now == '1' ? "tcp_migrate_req" : "none";
+}
+
+static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
+{
+	char quoted[1300];
+
+	s->migration = enable_migration();
+	if (strcmp(s->conf->steering, "off") == 0)
+		why_set(&s->reason, NULL, 0, "steering is off");
+	else
+		log_warn("no steering by BPF: the kernel picks the worker",
+				"step=\"%s\" errno=%d reason=%s migration=%s",
+				s->fault.step != NULL ? s->fault.step : "", s->fault.err,
+				log_quote(quoted, sizeof(quoted), str_of(s->reason.text)),
+				s->migration);
+	return board_create(&s->board, &s->board_fd, n_slots, why);
+}
+
+int steering_new(struct steering **ret, const struct conf *conf, uint32_t n_slots, struct why *why)
+{
+	sl_auto(steering) s = calloc(1, sizeof(*s));
+	int r = 0;
+
+	if (s == NULL)
+		return why_errno(why, ENOMEM, "steering");
+	s->magic = STEERING_MAGIC;
+	s->conf = conf;
+	s->board_fd = -1;
+	s->mode = STEER_KERNEL;
+	if (!steer_mode_parse(str_of(conf->steering_mode), &s->wanted))
+		return why_errno(why, EINVAL, "steering_mode");
+	if (strcmp(conf->steering, "off") != 0)
+		r = load_program(s, n_slots, why);
+	if (r == 0 && s->program == NULL)
+		r = make_memory(s, n_slots, why);
+	if (r < 0)
+		return r;
+	*ret = sl_steal(s);
+	return 0;
+}
+
+void steering_free(struct steering *s)
+{
+	if (s == NULL)
+		return;
+	sl_check(s, STEERING_MAGIC);
+	if (s->board != NULL)
+		board_unmap(s->board);
+	if (s->program == NULL)
+		sl_close_fd(&s->board_fd);
+	steer_free(s->program);
+	s->magic = 0;
+	free(s);
+}
+
+struct board *steering_board(const struct steering *s)
+{
+	sl_check(s, STEERING_MAGIC);
+	return s->board;
+}
+
+int steering_board_fd(const struct steering *s)
+{
+	return s->board_fd;
+}
+
+struct steer *steering_program(const struct steering *s)
+{
+	return s->program;
+}
+
+/* ---- modes ---- */
+
+/* The n-th usable CPU, from the beginning again behind the last; -1: unknown. */
+static int usable_cpu(uint32_t n)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return -1;
+	n %= (uint32_t)CPU_COUNT(&set);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &set) && n-- == 0)
+			return (int)cpu;
+	}
+	return -1;
+}
+
+static void prefer_cpu(const struct steering *s, uint32_t worker, int fd)
+{
+	int cpu = s->mode == STEER_CPU ? usable_cpu(worker) : -1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu)) < 0)
+		log_warn("SO_INCOMING_CPU cannot be set", "slot=%u error=\"%s\"", worker,
+				strerror(errno));
+}
+
+static void prefer_cpus(const struct steering *s)
+{
+	const struct listeners *l = s->listeners;
+
+	for (uint32_t w = 0; l != NULL && w < listeners_workers(l); w++) {
+		for (unsigned i = 0; i < listeners_count(l); i++)
+			prefer_cpu(s, w, listeners_fd(l, w, i));
+	}
+}
+
+static bool is_possible(const struct steering *s, enum steer_mode mode)
+{
+	return s->program != NULL || mode == STEER_KERNEL || mode == STEER_CPU;
+}
+
+static void set_mode(struct steering *s, enum steer_mode mode)
+{
+	s->mode = mode;
+	if (s->program != NULL)
+		steer_set_mode(s->program, mode);
+	else
+		prefer_cpus(s);
+}
+
+int steering_set_mode(struct steering *s, enum steer_mode mode, struct why *why)
+{
+	sl_check(s, STEERING_MAGIC);
+	if (!is_possible(s, mode)) {
+		why_set(why, NULL, 0, "%s needs BPF: %s", steer_mode_name(mode), s->reason.text);
+		return -ENOTSUP;
+	}
+	log_notice("steering", "mode=%s before=%s", steer_mode_name(mode),
+			steer_mode_name(s->mode));
+	s->wanted = mode;
+	set_mode(s, mode);
+	return 0;
+}
+
+/* ---- listeners ---- */
+
+static int attach(struct steering *s, const struct listeners *l, struct why *why)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && s->program != NULL && i < listeners_count(l); i++) {
+		for (uint32_t w = 0; w < listeners_workers(l); w++)
+			steering_place(s, i, w, listeners_fd(l, w, i));
+		r = steer_attach(s->program, i, listeners_fd(l, 0, i), why);
+	}
+	return r;
+}
+
+int steering_take_listeners(struct steering *s, const struct listeners *l, struct why *why)
+{
+	int r;
+
+	sl_check(s, STEERING_MAGIC);
+	s->listeners = l;
+	r = attach(s, l, &s->reason);
+	if (r < 0) {
+		s->fault = (struct steer_fault){"attach the steering program", -r};
+		if (why != NULL)
+			*why = s->reason;
+		if (is_wanted_by_force(s))
+			return r;
+		log_err("steering: the kernel picks the worker", "error=\"%s\"", s->reason.text);
+	}
+	if (r == 0 && is_possible(s, s->wanted))
+		set_mode(s, s->wanted);
+	return 0;
+}
+
+void steering_drop_listeners(struct steering *s)
+{
+	sl_check(s, STEERING_MAGIC);
+	s->listeners = NULL;
+}
+
+void steering_place(struct steering *s, unsigned address, uint32_t slot, int fd)
+{
+	int r;
+
+	sl_check(s, STEERING_MAGIC);
+	if (s->program == NULL) {
+		prefer_cpu(s, slot, fd);
+		return;
+	}
+	r = steer_place(s->program, address, slot, fd);
+	if (r != 0)
+		log_err("steering: a listener has no place", "address=%u slot=%u error=\"%s\"",
+				address, slot, r > 0 ? "it is in a place already" : strerror(-r));
+}
+
+void steering_remove(struct steering *s, unsigned address, uint32_t slot)
+{
+	sl_check(s, STEERING_MAGIC);
+	if (s->program != NULL)
+		steer_remove(s->program, address, slot);
+}
+
+void steering_open(struct steering *s, uint32_t slot)
+{
+	sl_check(s, STEERING_MAGIC);
+	atomic_fetch_or(&s->board->slots[slot].master_flags, SLOT_IS_OPEN);
+}
+
+void steering_close(struct steering *s, uint32_t slot)
+{
+	sl_check(s, STEERING_MAGIC);
+	atomic_fetch_and(&s->board->slots[slot].master_flags, ~SLOT_IS_OPEN);
+}
+
+static void on_renewed(void *arg, uint32_t worker, unsigned address, int fd)
+{
+	steering_place(arg, address, worker, fd);
+}
+
+void steering_relisten(struct steering *s, struct listeners *l, uint32_t slot)
+{
+	struct why why = WHY_NONE;
+	char text[1200];
+
+	sl_check(s, STEERING_MAGIC);
+	if (s->program == NULL)
+		return;
+	if (listeners_renew(l, slot, on_renewed, s, &why) < 0)
+		log_err("a listener cannot be renewed: what waits there waits for the next worker",
+				"slot=%u error=\"%s\"", slot, why_text(&why, text, sizeof(text)));
+}
+
+/* ---- what there is to tell ---- */
+
+void steering_report(const struct steering *s, struct steering_report *ret)
+{
+	sl_check(s, STEERING_MAGIC);
+	*ret = (struct steering_report){.mode = s->mode,
+			.wanted = s->wanted,
+			.is_bpf = s->program != NULL,
+			.migration = s->migration,
+			.fault = s->fault,
+			.reason = s->reason.text};
+	if (s->program != NULL)
+		steer_get_counts(s->program, &ret->counts);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who gets a connection, as the node does it: the steering program where there is one, else what
+ * the kernel has by itself (its hash; SO_INCOMING_CPU for mode cpu).  Owns the board, which is the
+ * program's map, or a memfd of the same layout.  Master only; single-threaded.
+ *
+ * A slot gets new connections while it is open here, its worker says READY on the board, and
+ * its heartbeat is fresh.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/why.h"
+#include "ebpf/steer.h"
+#include "shm/board.h"
+#include "shm/conf.h"
+
+/* Between two beats of a worker BOARD_BEAT_MS pass: three missed ones, and new connections go
+ * elsewhere, within 100 ms of the last thing it did. */
+#define STEERING_STALE_MS 90
+
+struct listeners;
+struct steering;
+
+/* -errno with why: with `steering: on` also when there is no BPF. */
+int steering_new(struct steering **ret, const struct conf *conf, uint32_t n_slots, struct why *why);
+/* The board is unmapped; a program goes with the last listener it is attached to. */
+void steering_free(struct steering *s);
+SL_DEFINE_AUTO(steering);
+
+struct board *steering_board(const struct steering *s);
+/* For workers to inherit.  Borrowed. */
+int steering_board_fd(const struct steering *s);
+
+/* Steers these: address i is group i, worker w is slot w.  Afterwards steering_place() for single
+ * ones.  -errno with why only when `steering: on`. */
+int steering_take_listeners(struct steering *s, const struct listeners *l, struct why *why);
+/* Before they are freed. */
+void steering_drop_listeners(struct steering *s);
+/* One socket, listening, for (address, slot); replaces what was there.  Says in the log when it
+ * cannot: the kernel's hash then decides for that slot. */
+void steering_place(struct steering *s, unsigned address, uint32_t slot, int fd);
+void steering_remove(struct steering *s, unsigned address, uint32_t slot);
+
+/* From now on the slot may get new connections, or gets none. */
+void steering_open(struct steering *s, uint32_t slot);
+void steering_close(struct steering *s, uint32_t slot);
+
+/* The slot's worker is gone (close it first): its listeners are renewed, so that what waits at
+ * them goes to the others at once.  Without BPF they are kept: the queue waits for the next worker.
+ */
+void steering_relisten(struct steering *s, struct listeners *l, uint32_t slot);
+
+/* At once.  -ENOTSUP with why: this mode needs BPF. */
+int steering_set_mode(struct steering *s, enum steer_mode mode, struct why *why);
+
+struct steering_report {
+	enum steer_mode mode, wanted; /* in force; asked for by configuration or operator */
+	bool is_bpf;
+	const char *migration; /* "program", "tcp_migrate_req", "none" */
+	struct steer_fault fault;
+	const char *reason; /* "" = BPF is there */
+	struct steer_counts counts;
+};
+void steering_report(const struct steering *s, struct steering_report *ret);
+
+/* NULL without BPF; for handing over through exec (steer_array_fd, steer_take). */
+struct steer *steering_program(const struct steering *s);

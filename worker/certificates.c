@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/certificates.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "shm/record.pb-c.h"
+#include "worker/assoc.h"
+#include "worker/client_hello.h"
+
+#define SETS 64 /* × 4 certificates */
+
+struct certificates {
+	struct assoc *parsed;
+};
+
+/* A key under a pass phrase is not asked for one. */
+static int no_pass_phrase(char *buf, int size, int is_writing, void *arg)
+{
+	(void)buf, (void)size, (void)is_writing, (void)arg;
+	return -1;
+}
+
+static int refuse(struct why *why, const char *what)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+	why_set(why, NULL, 0, "%s: %s", what, reason != NULL ? reason : "it cannot be used");
+	ERR_clear_error();
+	return -EINVAL;
+}
+
+static BIO *bio_of(struct str pem)
+{
+	return BIO_new_mem_buf(pem.n != 0 ? pem.p : "", (int)pem.n);
+}
+
+static int chain_parse(struct certificate_pair *ret, struct str pem, struct why *why)
+{
+	BIO *bio = bio_of(pem);
+	X509 *x;
+
+	ret->chain = sk_X509_new_null();
+	if (bio == NULL || ret->chain == NULL) {
+		BIO_free(bio);
+		return -ENOMEM;
+	}
+	ERR_clear_error();
+	ret->cert = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL);
+	if (ret->cert == NULL) {
+		BIO_free(bio);
+		return refuse(why, "certificate");
+	}
+	while ((x = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL)) != NULL)
+		if (sk_X509_push(ret->chain, x) == 0)
+			X509_free(x);
+	ERR_clear_error();
+	BIO_free(bio);
+	return 0;
+}
+
+int certificate_pair_parse(
+		struct certificate_pair *ret, struct str cert, struct str key, struct why *why)
+{
+	BIO *bio;
+	int r;
+
+	*ret = (struct certificate_pair){.cert = NULL};
+	r = chain_parse(ret, cert, why);
+	if (r != 0)
+		return r;
+	bio = bio_of(key);
+	if (bio == NULL)
+		return -ENOMEM;
+	ret->key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
+	BIO_free(bio);
+	if (ret->key == NULL)
+		return refuse(why, "key");
+	if (X509_check_private_key(ret->cert, ret->key) != 1)
+		return refuse(why, "certificate does not match key");
+	return 0;
+}
+
+void certificate_pair_done(struct certificate_pair *p)
+{
+	X509_free(p->cert);
+	sk_X509_pop_free(p->chain, X509_free);
+	EVP_PKEY_free(p->key);
+	*p = (struct certificate_pair){.cert = NULL};
+}
+
+static void certificate_ref(void *value)
+{
+	((struct certificate *)value)->refs++;
+}
+
+void certificate_unref(struct certificate *c)
+{
+	if (c == NULL || --c->refs != 0)
+		return;
+	for (unsigned i = 0; i < 2; i++)
+		certificate_pair_done(&c->pairs[i]);
+	free(c);
+}
+
+static void unref_value(void *value)
+{
+	certificate_unref(value);
+}
+
+int certificates_new(struct certificates **ret)
+{
+	static const struct assoc_kind kind = {certificate_ref, unref_value};
+	struct certificates *c = calloc(1, sizeof(*c));
+
+	if (c == NULL || assoc_new(&c->parsed, SETS, &kind) != 0) {
+		free(c);
+		return -ENOMEM;
+	}
+	*ret = c;
+	return 0;
+}
+
+void certificates_free(struct certificates *c)
+{
+	assoc_free(c->parsed);
+	free(c);
+}
+
+/* ---- which ---- */
+
+static bool sni_find(const struct snap_view *view, struct str name, char ret[CERTIFICATE_ID_MAX])
+{
+	struct str record = snap_get_by_name(view, SLUICE__RECORD__KIND__SNI, name);
+	Sluice__Record__Sni *sni;
+	size_t n;
+
+	if (record.n == 0)
+		return false;
+	sni = sluice__record__sni__unpack(NULL, record.n, (const uint8_t *)record.p);
+	if (sni == NULL)
+		return false;
+	n = strlen(sni->certificate_id);
+	if (n < CERTIFICATE_ID_MAX)
+		memcpy(ret, sni->certificate_id, n + 1);
+	sluice__record__sni__free_unpacked(sni, NULL);
+	return n < CERTIFICATE_ID_MAX;
+}
+
+bool certificate_choose(const struct snap_view *view, struct str sni, char ret[CERTIFICATE_ID_MAX])
+{
+	ptrdiff_t first = str_find_char(sni, '.');
+	char wild[SNI_MAX + 2];
+	size_t last = sni.n;
+
+	if (sni.n != 0 && sni.n <= SNI_MAX && sni_find(view, sni, ret))
+		return true;
+	if (first > 0 && sni.n <= SNI_MAX) {
+		int n = snprintf(
+				wild, sizeof(wild), "*%.*s", STR_ARG(str_from(sni, (size_t)first)));
+
+		if (sni_find(view, (struct str){wild, (size_t)n}, ret))
+			return true;
+		while (sni.p[last - 1] != '.')
+			last--;
+		n = snprintf(wild, sizeof(wild), "%.*s*", STR_ARG(str_head(sni, last)));
+		if (sni_find(view, (struct str){wild, (size_t)n}, ret))
+			return true;
+	}
+	return sni_find(view, STR("*"), ret);
+}
+
+/* ---- parsed ---- */
+
+static void pair_add(struct certificate *c, const char *id, const char *cert, const char *key)
+{
+	struct why why = WHY_NONE;
+	char text[300];
+	int r;
+
+	if (cert[0] == '\0')
+		return;
+	r = certificate_pair_parse(&c->pairs[c->n], str_of(cert), str_of(key), &why);
+	if (r == 0) {
+		c->n++;
+		return;
+	}
+	certificate_pair_done(&c->pairs[c->n]);
+	log_warn("certificate cannot be used", "id=%s why=%s", id,
+			log_quote(text, sizeof(text), str_of(why.text)));
+}
+
+static struct certificate *certificate_load(struct str record)
+{
+	struct certificate *c = calloc(1, sizeof(*c));
+	Sluice__Record__Certificate *rec = sluice__record__certificate__unpack(
+			NULL, record.n, (const uint8_t *)record.p);
+
+	if (c != NULL && rec != NULL) {
+		c->refs = 1;
+		pair_add(c, rec->id, rec->cert, rec->key);
+		pair_add(c, rec->id, rec->cert_alt, rec->key_alt);
+	}
+	if (rec == NULL) {
+		free(c);
+		return NULL;
+	}
+	OPENSSL_cleanse(rec->key, strlen(rec->key));
+	sluice__record__certificate__free_unpacked(rec, NULL);
+	return c;
+}
+
+/* What is kept stays in use over generations that leave its record as it was. */
+static struct certificate *certificate_get(
+		struct certificates *c, const struct snap_view *view, struct str id)
+{
+	struct certificate *found = assoc_get(c->parsed, id, 0);
+	uint64_t generation = snap_view_generation(view);
+	uint8_t sha256[32];
+	struct str record;
+
+	if (found != NULL && found->generation == generation)
+		return found;
+	record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE, id);
+	SHA256((const uint8_t *)record.p, record.n, sha256);
+	if (found != NULL && memcmp(found->sha256, sha256, sizeof(sha256)) == 0) {
+		found->generation = generation;
+		return found;
+	}
+	certificate_unref(found);
+	found = record.n != 0 ? certificate_load(record) : NULL;
+	if (found == NULL)
+		return NULL;
+	found->generation = generation;
+	memcpy(found->sha256, sha256, sizeof(sha256));
+	assoc_put(c->parsed, id, 0, found);
+	return found;
+}
+
+struct certificate *certificates_for(
+		struct certificates *c, const struct snap_view *view, struct str sni)
+{
+	char id[CERTIFICATE_ID_MAX];
+	struct certificate *found;
+
+	if (!certificate_choose(view, sni, id))
+		return NULL;
+	found = certificate_get(c, view, str_of(id));
+	if (found != NULL && found->n != 0)
+		return found;
+	certificate_unref(found);
+	return NULL;
+}
