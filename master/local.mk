@@ -21,6 +21,7 @@ master_libmaster_a_SOURCES = \
 	master/master.c master/master.h \
 	master/metrics.c \
 	master/node.c master/node.h \
+	master/own_certificate.c master/own_certificate.h \
 	master/outcome.c master/outcome.h \
 	master/own_certificate.c master/own_certificate.h \
 	master/plan.c master/plan.h \
