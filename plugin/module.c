@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define FUNCTIONS "sluice.module_functions" /* registry: made at the first require() */
+#define MADE "sluice.module_made"           /* registry: {name = what its source returned} */
 #define BYTES_MAX (8U << 20)
 #define CHUNK_NAME_MAX 64
 
@@ -55,10 +56,18 @@ static void push_functions(lua_State *L)
 	lua_setfield(L, LUA_REGISTRYINDEX, FUNCTIONS);
 }
 
-/* Pushes what the source returns. */
+/* Pushes what the source returns: it runs once, for modules that are made of others too. */
 static void run(lua_State *L, const struct source *source)
 {
 	char chunk[CHUNK_NAME_MAX];
+
+	(void)luaL_newmetatable(L, MADE);
+	lua_getfield(L, -1, source->name);
+	if (!lua_isnil(L, -1)) {
+		lua_remove(L, -2);
+		return;
+	}
+	lua_pop(L, 1);
 
 	(void)snprintf(chunk, sizeof(chunk), "=%s", source->name);
 	if (luaL_loadbuffer(L, source->text, strlen(source->text), chunk) != 0)
@@ -67,6 +76,9 @@ static void run(lua_State *L, const struct source *source)
 	(void)lua_setfenv(L, -2);
 	push_functions(L);
 	lua_call(L, 1, 1);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, source->name);
+	lua_remove(L, -2);
 }
 
 /* part(name): a piece that modules are made of. */

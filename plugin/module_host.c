@@ -48,10 +48,26 @@ static int host_parse_ip(lua_State *L)
 	return 1;
 }
 
+/* format_ip(4 or 16 bytes): text, or nil. */
+static int host_format_ip(lua_State *L)
+{
+	struct str s = ngx_check_text(L, 1, false);
+	char text[INET6_ADDRSTRLEN];
+	const char *r = NULL;
+
+	if (s.n == sizeof(struct in_addr))
+		r = inet_ntop(AF_INET, s.p, text, sizeof(text));
+	else if (s.n == sizeof(struct in6_addr))
+		r = inet_ntop(AF_INET6, s.p, text, sizeof(text));
+	lua_pushstring(L, r);
+	return 1;
+}
+
 const luaL_Reg module_host_functions[] = {
 		{"time_ns", host_time_ns},
 		{"mono_ms", host_mono_ms},
 		{"uuid", host_uuid},
 		{"parse_ip", host_parse_ip},
+		{"format_ip", host_format_ip},
 		{NULL, NULL},
 };

@@ -12,6 +12,8 @@ plugin_libngx_a_SOURCES = \
 	plugin/module_key.c plugin/module_key.h \
 	plugin/module_pkey.c \
 	plugin/module_pkey_make.c \
+	plugin/module_x509.c plugin/module_x509.h \
+	plugin/module_x509_trust.c \
 	plugin/ngx.c plugin/ngx_table.h \
 	plugin/ngx_const.c \
 	plugin/ngx_encode.c \
@@ -33,6 +35,7 @@ nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 MODULE_LUA = \
 	plugin/module_lua/_digest_class.lua \
 	plugin/module_lua/_jwk.lua \
+	plugin/module_lua/_pem.lua \
 	plugin/module_lua/kong.constants.lua \
 	plugin/module_lua/kong.meta.lua \
 	plugin/module_lua/kong.tools.cjson.lua \
@@ -63,13 +66,23 @@ MODULE_LUA = \
 	plugin/module_lua/resty.lrucache.lua \
 	plugin/module_lua/resty.lrucache.pureffi.lua \
 	plugin/module_lua/resty.md5.lua \
+	plugin/module_lua/resty.openssl.asn1.lua \
 	plugin/module_lua/resty.openssl.bn.lua \
 	plugin/module_lua/resty.openssl.digest.lua \
 	plugin/module_lua/resty.openssl.hmac.lua \
 	plugin/module_lua/resty.openssl.kdf.lua \
 	plugin/module_lua/resty.openssl.mac.lua \
+	plugin/module_lua/resty.openssl.objects.lua \
 	plugin/module_lua/resty.openssl.pkey.lua \
 	plugin/module_lua/resty.openssl.rand.lua \
+	plugin/module_lua/resty.openssl.x509.altname.lua \
+	plugin/module_lua/resty.openssl.x509.chain.lua \
+	plugin/module_lua/resty.openssl.x509.crl.lua \
+	plugin/module_lua/resty.openssl.x509.csr.lua \
+	plugin/module_lua/resty.openssl.x509.extension.lua \
+	plugin/module_lua/resty.openssl.x509.lua \
+	plugin/module_lua/resty.openssl.x509.name.lua \
+	plugin/module_lua/resty.openssl.x509.store.lua \
 	plugin/module_lua/resty.random.lua \
 	plugin/module_lua/resty.sha1.lua \
 	plugin/module_lua/resty.sha224.lua \
@@ -118,3 +131,9 @@ tests_unit_test_module_crypto_SOURCES = tests/unit/test_module_crypto.c $(MODULE
 tests_unit_test_module_crypto_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_crypto_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_crypto_LDADD = $(MODULE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_module_x509
+tests_unit_test_module_x509_SOURCES = tests/unit/test_module_x509.c tests/unit/x509_case.h $(MODULE_ROWS)
+tests_unit_test_module_x509_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_x509_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_x509_LDADD = $(MODULE_TEST_LDADD)

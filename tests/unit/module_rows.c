@@ -36,8 +36,8 @@ static void check(const struct module_row *row, enum vm_status status, lua_State
 	if (got == NULL)
 		got = "(nothing)";
 	if (status == VM_OK ? strcmp(got, row->want) != 0 : strstr(got, row->want) == NULL)
-		fail_msg("%s: %s: %s (wanted %s)", row->code, vm_status_name(status), got,
-				row->want);
+		fail_msg("%s: %s (wanted %s): %s", vm_status_name(status), got, row->want,
+				row->code);
 }
 
 static void run(const struct module_row *row)

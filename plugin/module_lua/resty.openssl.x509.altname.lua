@@ -1,0 +1,94 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Alternative names of a certificate: a list of kinds (DNS, URI, IP, RFC822Name …) and values.
+local error, setmetatable, type = error, setmetatable, type
+local core = ...
+local name = core.part("resty.openssl.x509.name")
+local M = {}
+local NAMES = { __metatable = false }
+local KINDS = {
+  DNS = "DNS", DNSName = "DNS", URI = "URI", UniformResourceIdentifier = "URI", IP = "IP", IPAddress = "IP",
+  RFC822 = "RFC822Name", RFC822Name = "RFC822Name", Email = "RFC822Name", EMAIL = "RFC822Name", DirName = "DirName", RID = "RID",
+}
+
+local function check(self)
+  if type(self) ~= "table" or type(self.names) ~= "table" then
+    error("expect a x509.altname instance at #1", 3)
+  end
+  return self.names
+end
+
+-- For other modules: of the DER of GeneralNames.
+function M._of(der)
+  local names = core.x509_altname(der)
+  if not names then
+    return nil
+  end
+  for _, n in ipairs(names) do
+    if n.kind == "IP" then
+      n.value = core.format_ip(n.value) or n.value
+    elseif n.kind == "DirName" then
+      n.value = name._of(n.value)
+    elseif n.kind == "RID" then
+      n.value = n.id
+    end
+  end
+  return setmetatable({ names = names, der = der }, NAMES)
+end
+
+function M.new()
+  return setmetatable({ names = {} }, NAMES)
+end
+
+function M.istype(v)
+  return type(v) == "table" and type(v.names) == "table"
+end
+
+function M:add(kind, value)
+  local names = check(self)
+  kind = KINDS[kind]
+  if not kind or (type(value) ~= "string" and kind ~= "DirName") then
+    return nil, "x509.altname:add: unknown type, or not a string at #2"
+  end
+  names[#names + 1] = { kind = kind, value = value }
+  return self
+end
+
+function M:each()
+  local names, i = check(self), 0
+  return function()
+    i = i + 1
+    if names[i] then
+      return names[i].kind, names[i].value
+    end
+  end
+end
+
+function M:all()
+  local out = {}
+  for i, n in ipairs(check(self)) do
+    out[i] = { n.kind, n.value }
+  end
+  return out
+end
+
+function M:count()
+  return #check(self)
+end
+
+function M:tostring()
+  local out = {}
+  for i, n in ipairs(check(self)) do
+    out[i] = n.kind .. "=" .. tostring(n.value or "")
+  end
+  return table.concat(out, "/")
+end
+NAMES.__tostring = M.tostring
+NAMES.__index = function(self, key)
+  if type(key) == "number" then
+    local n = self.names[key]
+    return n and { n.kind, n.value }
+  end
+  return M[key]
+end
+
+return M
