@@ -10,6 +10,7 @@
 #include "control/admin_path.h"
 #include "control/certificate.h"
 #include "control/plugin_code.h"
+#include "control/plugin_instance.h"
 #include "control/write.h"
 
 struct crud {
@@ -129,6 +130,13 @@ static int make_input(struct op *op, const struct crud *c, const char *id, json_
 
 /* ---- the verbs ---- */
 
+static int show(struct op *op, struct crud *c, int r)
+{
+	if (r == 0 && c->target.def->type == ENTITY_PLUGINS)
+		plugin_instance_show(op, &c->result);
+	return r;
+}
+
 static int run_post(struct op *op, void *arg)
 {
 	struct crud *c = arg;
@@ -140,7 +148,7 @@ static int run_post(struct op *op, void *arg)
 	r = write_insert(op, c->target.def->type, input, &c->result);
 	json_decref(input);
 	c->status = 201;
-	return r;
+	return show(op, c, r);
 }
 
 static int run_get(struct op *op, void *arg)
@@ -152,7 +160,9 @@ static int run_get(struct op *op, void *arg)
 	c->status = 200;
 	if (r == 0)
 		r = read_entity(op, c->target.def->type, id, &c->result);
-	return r == 0 ? certificate_show(op, c->target.def->type, c->result) : r;
+	if (r == 0)
+		r = certificate_show(op, c->target.def->type, c->result);
+	return show(op, c, r);
 }
 
 static int run_put(struct op *op, void *arg)
@@ -184,7 +194,7 @@ static int run_put(struct op *op, void *arg)
 	r = write_upsert(op, t->def->type, id, input, &c->result);
 	json_decref(input);
 	c->status = 200;
-	return r;
+	return show(op, c, r);
 }
 
 static int run_patch(struct op *op, void *arg)
@@ -201,7 +211,7 @@ static int run_patch(struct op *op, void *arg)
 	r = write_update(op, c->target.def->type, id, input, &c->result);
 	json_decref(input);
 	c->status = 200;
-	return r;
+	return show(op, c, r);
 }
 
 static int run_delete(struct op *op, void *arg)

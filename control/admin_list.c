@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "control/admin_path.h"
 #include "control/certificate.h"
+#include "control/plugin_instance.h"
 #include "control/write.h"
 
 #define SIZE_DEFAULT 100
@@ -193,6 +194,8 @@ static int list_run(struct op *op, void *arg)
 			r = certificate_show(op, l->target->def->type, entity);
 		if (r != 0)
 			break;
+		if (l->target->def->type == ENTITY_PLUGINS)
+			plugin_instance_show(op, &entity);
 		if (passes(l, entity) && json_array_size(l->data) == l->size) {
 			json_decref(entity);
 			l->has_more = true;

@@ -101,6 +101,18 @@ const struct schema *plugin_instance_schema(struct op *op, const json_t *entity)
 	return code->schema;
 }
 
+void plugin_instance_show(struct op *op, json_t **entity)
+{
+	const struct schema *schema = plugin_instance_schema(op, *entity);
+	json_t *shown = schema != NULL ? json_deep_copy(*entity) : NULL;
+
+	if (shown == NULL)
+		return;
+	schema_show_shorthands(schema_form(schema), shown);
+	json_decref(*entity);
+	*entity = shown;
+}
+
 /* ---- against routes ---- */
 
 static bool has_common(const json_t *a, const json_t *b)

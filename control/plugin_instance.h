@@ -13,6 +13,8 @@ int plugin_instance_process(struct op *op, enum schema_mode mode, const json_t *
 /* The same with a plugin schema that is not stored yet. */
 int plugin_instance_process_with(struct op *op, const struct schema *schema, enum schema_mode mode,
 		const json_t *input, const json_t *given, json_t **ret);
+/* The entity as the API shows it: with its shorthands. */
+void plugin_instance_show(struct op *op, json_t **entity);
 /* Checks that need the store: protocols against routes. */
 int plugin_instance_check(struct op *op, const json_t *entity);
 /* "name:route:service:consumer", the combination that is unique.  malloc'd. */

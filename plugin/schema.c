@@ -67,15 +67,18 @@ json_t *schema_process(const struct schema *s, enum schema_mode mode, const json
 	return NULL;
 }
 
-/* Records merge, everything else is replaced. */
+/* Records merge, everything else is replaced.  A shorthand speaks of what it stands for: it is
+ * brought there before what was stored comes beside it. */
 static json_t *merge_record(const json_t *def, const json_t *existing, const json_t *given)
 {
 	const json_t *fields = json_object_get(def, "@fields");
+	sl_auto_json *sent = json_copy(schema_each(given));
 	json_t *out = json_copy(schema_each(existing));
 	const char *name;
 	json_t *value;
 
-	json_object_foreach (schema_each(given), name, value) {
+	schema_expand_shorthands(def, sent);
+	json_object_foreach (sent, name, value) {
 		const json_t *field = json_object_get(fields, name);
 		const json_t *old = json_object_get(existing, name);
 

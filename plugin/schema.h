@@ -49,6 +49,10 @@ json_t *schema_process(const struct schema *s, enum schema_mode mode, const json
 json_t *schema_merge(const struct schema *s, const json_t *existing, const json_t *given,
 		json_t **ret_errors);
 
+/* Adds to an entity what its shorthands would be, as it is shown to who still knows these: the
+ * value that stands where a shorthand's value goes. */
+void schema_show_shorthands(const json_t *record_form, json_t *record);
+
 /* The definition of a field by its path ("config.redis.host") with typedefs expanded, or NULL;
  * borrowed, not to be changed. */
 json_t *schema_field(const struct schema *s, const char *path);

@@ -131,6 +131,8 @@ static bool is_replacement_good(const json_t *def)
 	json_t *target;
 	size_t i;
 
+	if (list == NULL)
+		return is_name_list(json_object_get(def, "translate_backwards"));
 	json_array_foreach (list, i, target) {
 		if (!is_name_list(json_object_get(target, "path")))
 			return false;

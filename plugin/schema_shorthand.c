@@ -3,8 +3,10 @@
  * Shorthand fields: names that are accepted on input and stored under others.  In a JSON
  * form a shorthand has no function; it says where its value goes:
  *	{"<name>":{"type":…,"deprecation":{"replaced_with":[{"path":["a","b"]}]}}}
- * A deprecated shorthand loses to the field that replaces it, and must not contradict it.
+ * or, without a deprecation, "translate_backwards":["a","b"].  A deprecated shorthand loses to the
+ * field that replaces it, and must not contradict it; one that is not deprecated wins.
  */
+#include "plugin/schema.h"
 #include "plugin/schema_part.h"
 
 #include <string.h>
@@ -23,9 +25,27 @@ static const json_t *shorthand_of(const json_t *record_def, const char *name)
 	return NULL;
 }
 
-static const json_t *targets_of(const json_t *def)
+static size_t n_targets(const json_t *def)
 {
-	return json_object_get(json_object_get(def, "deprecation"), "replaced_with");
+	const json_t *list = json_object_get(json_object_get(def, "deprecation"), "replaced_with");
+
+	if (list == NULL)
+		return json_object_get(def, "translate_backwards") != NULL;
+	return json_array_size(list);
+}
+
+static const json_t *target_path(const json_t *def, size_t i)
+{
+	const json_t *list = json_object_get(json_object_get(def, "deprecation"), "replaced_with");
+
+	if (list == NULL)
+		return json_object_get(def, "translate_backwards");
+	return json_object_get(json_array_get(list, i), "path");
+}
+
+static bool is_deprecated(const json_t *def)
+{
+	return json_object_get(def, "deprecation") != NULL;
 }
 
 static json_t *value_at(const json_t *record, const json_t *path)
@@ -62,11 +82,8 @@ static void set_at(json_t *record, const json_t *path, const json_t *value)
 static const json_t *contradiction(const json_t *def, const json_t *record, const json_t *value,
 		const json_t **ret_path)
 {
-	json_t *target;
-	size_t i;
-
-	json_array_foreach (targets_of(def), i, target) {
-		const json_t *path = json_object_get(target, "path");
+	for (size_t i = 0; is_deprecated(def) && i < n_targets(def); i++) {
+		const json_t *path = target_path(def, i);
 		const json_t *there = value_at(record, path);
 
 		if (there != NULL && !json_is_null(there) && !json_equal(there, value)) {
@@ -88,8 +105,8 @@ static bool is_good(const json_t *def, const json_t *record, const json_t *value
 
 void schema_expand_shorthands(const json_t *record_def, json_t *record)
 {
-	json_t *entry, *target;
-	size_t i, k;
+	json_t *entry;
+	size_t i;
 
 	json_array_foreach (json_object_get(record_def, "shorthand_fields"), i, entry) {
 		const char *name = json_object_iter_key(json_object_iter(entry));
@@ -99,12 +116,38 @@ void schema_expand_shorthands(const json_t *record_def, json_t *record)
 		if (value == NULL || !is_good(def, record, value))
 			continue;
 		json_object_del(record, name);
-		json_array_foreach (targets_of(def), k, target) {
-			const json_t *path = json_object_get(target, "path");
+		for (size_t k = 0; k < n_targets(def); k++) {
+			const json_t *path = target_path(def, k);
 
-			if (value_at(record, path) == NULL)
+			if (!is_deprecated(def) || value_at(record, path) == NULL)
 				set_at(record, path, value);
 		}
+	}
+}
+
+void schema_show_shorthands(const json_t *record_form, json_t *record)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach (json_object_get(record_form, "fields"), i, entry) {
+		const char *name = json_object_iter_key(json_object_iter(entry));
+		json_t *inner = name != NULL ? json_object_get(record, name) : NULL;
+
+		if (json_is_object(inner))
+			schema_show_shorthands(json_object_get(entry, name), inner);
+	}
+	json_array_foreach (json_object_get(record_form, "shorthand_fields"), i, entry) {
+		const char *name = json_object_iter_key(json_object_iter(entry));
+		const json_t *def = name != NULL ? json_object_get(entry, name) : NULL;
+		const json_t *path = json_object_get(def, "translate_backwards");
+		const json_t *value;
+
+		if (path == NULL && n_targets(def) > 0)
+			path = target_path(def, 0);
+		value = path != NULL ? value_at(record, path) : NULL;
+		if (value != NULL && json_object_get(record, name) == NULL)
+			json_object_set_new(record, name, json_deep_copy(value));
 	}
 }
 

@@ -56,6 +56,7 @@
 	X(examples,           ARRAY,       ON_ALL) \
 	X(err,                STRING,      ON_ALL) \
 	X(deprecation,        OBJECT,      ON_ALL) \
+	X(translate_backwards, ARRAY,      ON_ALL) \
 	X(generate_admin_api, BOOLEAN,     ON_ALL) \
 	X(legacy,             BOOLEAN,     ON_ALL) \
 	X(indexed,            BOOLEAN,     ON_ALL) \

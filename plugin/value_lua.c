@@ -5,6 +5,8 @@
 
 #include <lauxlib.h>
 
+#include "plugin/schema.h"
+
 /* Slots a level of recursion uses, with room to spare. */
 #define SLOTS_PER_LEVEL 6
 
@@ -359,6 +361,8 @@ void value_push_config(lua_State *L, json_t *config, json_t *schema)
 		lua_createtable(L, 0, 0);
 		return;
 	}
+	if (field != NULL)
+		schema_show_shorthands(field, config);
 	push_json(L, config, NULL_IS_ABSENT);
 	if (field != NULL)
 		mark_record(L, config, field);

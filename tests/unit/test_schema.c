@@ -302,6 +302,9 @@ static void shorthands_move_to_where_they_belong(void **state)
 #define SHORT \
 	"'fields':[{'new':{'type':'integer','default':9}}],'shorthand_fields':[{'old':{'type':" \
 	"'integer','deprecation':{'replaced_with':[{'path':['new']}]}}}]"
+#define BACK \
+	"'fields':[{'r':{'type':'record','fields':[{'new':{'type':'integer'}}]}}]," \
+	"'shorthand_fields':[{'old':{'type':'integer','translate_backwards':['r','new']}}]"
 	static const struct row rows[] = {
 			{SHORT, "{'old':1}", "{'new':1}"},
 			{SHORT, "{'old':1,'new':1}", "{'new':1}"},
@@ -311,6 +314,13 @@ static void shorthands_move_to_where_they_belong(void **state)
 					    "mismatch: old = 1 vs new = 2")},
 			{SHORT, "{'old':'x'}", NOT("old: expected an integer")},
 			{SHORT, "{}", "{'new':9}"},
+			{BACK, "{'old':1}", "{'r':{'new':1}}"},
+			{BACK, "{'old':1,'r':{'new':2}}", "{'r':{'new':1}}"},
+			{BACK, "{'old':'x'}", NOT("old: expected an integer")},
+			{"'fields':[],'shorthand_fields':[{'old':{'type':'string'}}]", "{}",
+					NOT("shorthand_fields.old: must say where its value goes: "
+					    "deprecation = { replaced_with = { { path = { "
+					    "\"field\" } } } }")},
 			{"'fields':[],'shorthand_fields':[{'old':{'type':'string','func':1}}]",
 					"{}",
 					NOT("shorthand_fields.old: {func=\"functions are not "

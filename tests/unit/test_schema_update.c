@@ -54,6 +54,56 @@ static void generated_fields_appear_on_insert_and_only_updated_at_changes_later(
 	schema_free(s);
 }
 
+static void check_update(
+		const struct schema *s, const char *old, const char *given, const char *want)
+{
+	json_t *errors = NULL, *before = quoted(old), *sent = quoted(given), *wanted = quoted(want);
+	json_t *merged = schema_merge(s, before, sent, &errors);
+	json_t *out = schema_process(s, SCHEMA_UPDATE, merged, sent, &errors);
+
+	if (out == NULL)
+		fail_msg("%s: %s", given, schema_error_text(errors));
+	assert_true(json_equal(out, wanted));
+	json_decref(before);
+	json_decref(sent);
+	json_decref(wanted);
+	json_decref(merged);
+	json_decref(out);
+}
+
+/* What was stored is no contradiction to what is sent now. */
+static void a_shorthand_in_an_update_replaces_what_was_stored(void **state)
+{
+	char *text = NULL;
+	struct schema *s = schema_of(
+			"'fields':[{'c':{'type':'record','fields':[{'r':{'type':'record',"
+			"'fields':[{'host':{'type':'string'}},{'port':{'type':'integer'}}]}}],"
+			"'shorthand_fields':[{'h':{'type':'string','translate_backwards':['r',"
+			"'host'],'deprecation':{'message':'old','removal_in_version':'4.0',"
+			"'replaced_with':[{'path':['r','host']}]}}},"
+			"{'p':{'type':'integer','translate_backwards':['r','port']}}]}}]",
+			&text);
+	json_t *shown;
+	char *printed;
+
+	(void)state;
+	assert_non_null(s);
+	check_update(s, "{'c':{'r':{'host':'a','port':1}}}", "{'c':{'h':'b'}}",
+			"{'c':{'r':{'host':'b','port':1}}}");
+	check_update(s, "{'c':{'r':{'host':'a','port':1}}}", "{'c':{'p':2}}",
+			"{'c':{'r':{'host':'a','port':2}}}");
+	check_update(s, "{'c':{'r':{'host':'a','port':1}}}", "{'c':{'r':{'host':'c'}}}",
+			"{'c':{'r':{'host':'c','port':1}}}");
+	shown = quoted("{'c':{'r':{'host':'a','port':1}}}");
+	schema_show_shorthands(schema_form(s), shown);
+	printed = json_dumps(shown, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(
+			printed, "{\"c\":{\"h\":\"a\",\"p\":1,\"r\":{\"host\":\"a\",\"port\":1}}}");
+	free(printed);
+	json_decref(shown);
+	schema_free(s);
+}
+
 static void an_update_merges_records_and_checks_what_was_sent(void **state)
 {
 	char *text = NULL;
@@ -203,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(
 					generated_fields_appear_on_insert_and_only_updated_at_changes_later),
+			cmocka_unit_test(a_shorthand_in_an_update_replaces_what_was_stored),
 			cmocka_unit_test(an_update_merges_records_and_checks_what_was_sent),
 			cmocka_unit_test(an_update_is_judged_by_the_fields_it_names),
 			cmocka_unit_test(a_check_names_the_required_field_that_it_lacks),
