@@ -14,6 +14,7 @@
 #include "shm/snapshot.h"
 
 /* How long a handler that did not load is left alone before it is tried again. */
+#define COLLECTED_BYTES_MAX (1U << 20)
 #define RETRY_MS 1000
 
 static uint64_t next_serial = 1;
@@ -213,6 +214,10 @@ static int load_handler(struct engine_version *v, struct engine_box *b, struct s
 	if (r == 0)
 		take_methods(b, vm_run_state(run));
 	vm_run_free(run);
+	/* What building the environment and compiling left behind; of a large heap it would hold
+	 * the worker up. */
+	if (r == 0 && vm_memory_bytes(b->vm) < COLLECTED_BYTES_MAX)
+		(void)lua_gc(vm_main(b->vm), LUA_GCCOLLECT, 0);
 	return r;
 }
 

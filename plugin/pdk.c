@@ -99,6 +99,117 @@ static void make_callable(lua_State *L)
 	lua_setmetatable(L, -2);
 }
 
+/* ---- functions made when they are first asked for ----
+ *
+ * Most of what there is a plugin never calls, and each function would be a closure, a string and
+ * a slot in every VM.  So a table has a metatable that makes them; pairs() has it make all. */
+
+#define MAKERS_MAX 128
+
+/* What was registered at which path; the same for every VM of the process. */
+static struct maker {
+	const char *path;
+	const struct pdk_function *rows;
+	size_t n;
+} makers[MAKERS_MAX];
+static size_t n_makers;
+
+/* False: there is no room, the functions are to be made at once. */
+static bool note_maker(const char *path, const struct pdk_function *rows, size_t n)
+{
+	for (size_t i = 0; i < n_makers; i++)
+		if (makers[i].rows == rows && strcmp(makers[i].path, path) == 0)
+			return true;
+	if (n_makers == MAKERS_MAX)
+		return false;
+	makers[n_makers++] = (struct maker){path, rows, n};
+	return true;
+}
+
+static bool is_there(const struct pdk_function *row, enum vm_level level)
+{
+	return row->call != NULL && (row->level != VM_LAX || level == VM_LAX);
+}
+
+static void push_function(lua_State *L, const struct pdk_function *row)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)row);
+	lua_pushcclosure(L, dispatch, 1);
+}
+
+static const struct pdk_function *find_row(
+		const struct maker *m, const char *path, struct str name, enum vm_level level)
+{
+	for (size_t i = 0; i < m->n && strcmp(m->path, path) == 0; i++)
+		if (is_there(&m->rows[i], level) && str_eq(name, str_of(m->rows[i].name)))
+			return &m->rows[i];
+	return NULL;
+}
+
+/* __index(t, name); upvalue: the path. */
+static int make_one(lua_State *L)
+{
+	const char *path = lua_touserdata(L, lua_upvalueindex(1));
+	const struct pdk_function *row = NULL;
+	struct str name;
+
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	name.p = lua_tolstring(L, 2, &name.n);
+	for (size_t i = 0; i < n_makers && row == NULL; i++)
+		row = find_row(&makers[i], path, name, pdk_host(L)->level);
+	if (row == NULL)
+		return 0;
+	push_function(L, row);
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 1);
+	return 1;
+}
+
+/* __fill(t): those that nobody asked for yet; for pairs(). */
+static int make_all(lua_State *L)
+{
+	const char *path = lua_touserdata(L, lua_upvalueindex(1));
+
+	for (size_t i = 0; i < n_makers; i++)
+		for (size_t k = 0; k < makers[i].n && strcmp(makers[i].path, path) == 0; k++) {
+			lua_getfield(L, 1, makers[i].rows[k].name);
+			lua_pop(L, 1);
+		}
+	return 0;
+}
+
+static void set_maker(lua_State *L, const char *field, lua_CFunction make, const char *path)
+{
+	lua_pushlightuserdata(L, (void *)(uintptr_t)path);
+	lua_pushcclosure(L, make, 1);
+	lua_setfield(L, -2, field);
+}
+
+/* The table at the top makes its functions later; false: it cannot.  Tables below the root only:
+ * `ngx` has a metatable of another kind, and so have those that are called. */
+static bool make_later(lua_State *L, const char *path, const struct pdk_function *rows, size_t n)
+{
+	bool is_maker;
+
+	if (strchr(path, '.') == NULL || rows[0].name[0] == '\0')
+		return false;
+	if (lua_getmetatable(L, -1)) {
+		lua_getfield(L, -1, "__fill");
+		is_maker = lua_isfunction(L, -1);
+		lua_pop(L, 2);
+		return is_maker && note_maker(path, rows, n);
+	}
+	if (!note_maker(path, rows, n))
+		return false;
+	lua_createtable(L, 0, 2);
+	set_maker(L, "__index", make_one, path);
+	set_maker(L, "__fill", make_all, path);
+	lua_setmetatable(L, -2);
+	return true;
+}
+
 pdk_observe_fn *pdk_observer;
 
 void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
@@ -109,11 +220,12 @@ void pdk_register(lua_State *L, int env_index, const char *path, const struct pd
 	if (pdk_observer != NULL)
 		pdk_observer(path, rows, n);
 	pdk_push_table(L, env_index, path);
+	if (make_later(L, path, rows, n))
+		n = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (rows[i].call == NULL || (rows[i].level == VM_LAX && level != VM_LAX))
+		if (!is_there(&rows[i], level))
 			continue;
-		lua_pushlightuserdata(L, (void *)(uintptr_t)&rows[i]);
-		lua_pushcclosure(L, dispatch, 1);
+		push_function(L, &rows[i]);
 		if (rows[i].name[0] == '\0')
 			make_callable(L);
 		else

@@ -87,7 +87,8 @@ struct pdk_function {
 #define PDK_COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* Adds the rows to the table `path` ("kong.request") below the table at env_index, making
- * tables where there are none.  Rows must be static. */
+ * tables where there are none.  Rows and path must be static: most functions are made when they
+ * are first asked for. */
 void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
 		size_t n);
 /* Unless NULL, told of every call of pdk_register(): the documentation is made so. */

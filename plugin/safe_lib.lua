@@ -8,6 +8,7 @@ local C, stock, preload, sealed, HOST_YIELD = ...
 local error, getmetatable, next, pcall = stock.error, C.raw_getmetatable, stock.next, stock.pcall
 local rawget, rawset, select, setmetatable = stock.rawget, stock.rawset, stock.select, stock.setmetatable
 local type, unpack, stock_pairs, stock_tostring = stock.type, stock.unpack, stock.pairs, stock.tostring
+local stock_getmetatable = stock.getmetatable
 local sub, stock_format = stock.string.sub, stock.string.format
 local floor, concat = stock.math.floor, C.concat
 local co_create, co_resume, co_running = stock.coroutine.create, stock.coroutine.resume, stock.coroutine.running
@@ -68,6 +69,10 @@ function lib.pairs(t)
   local real = t ~= nil and sealed[t]
   if not real then
     return stock_pairs(t)
+  end
+  local meta = stock_getmetatable(real)
+  if meta and meta.__fill then
+    meta.__fill(real)
   end
   local k, v
   return function()

@@ -28,9 +28,9 @@ bool value_push_json(lua_State *L, json_t *json);
 /* Parses and pushes; false (nothing pushed) when it is not JSON, or too deep. */
 bool value_push_json_text(lua_State *L, struct str text);
 
-/* A plugin's config, with its shorthands added to it: JSON null → absent; a field the schema calls a set answers
- * conf.methods.GET.  schema: JSON form, may be NULL.  Pushes an empty table when config is not
- * an object. */
+/* A plugin's config, with its shorthands added to it: JSON null → absent; a field the schema calls
+ * a set answers conf.methods.GET.  schema: JSON form, may be NULL.  Pushes an empty table when
+ * config is not an object. */
 void value_push_config(lua_State *L, json_t *config, json_t *schema);
 /* A table that is [] in JSON and cannot be written to.  (Any table whose metatable says
  * __jsontype = "array" is read as an array.) */

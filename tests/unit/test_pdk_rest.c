@@ -252,6 +252,31 @@ static void serialize_tells_the_request_and_what_plugins_added(void **state)
 	PDK_ROWS_CHECK(*state, "log", "", rows);
 }
 
+/* Functions are made when they are asked for: that is not to be seen. */
+static void a_table_of_functions_is_whole_to_pairs(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"(function() local n, has = 0, false for k, v in pairs(kong.response) do "
+			 "n = n + 1 has = has or k == 'exit' and v == kong.response.exit end "
+			 "return n > 10, has end)()",
+					"true, true"},
+			{"kong.response.exit == kong.response.exit, kong.response.none",
+					"true, nil"},
+			{"(function() kong.response.exit = 1 end)()",
+					"! Cannot modify kong.response.exit. Protected by the "
+					"sandbox."},
+			{"(function() kong.response.none = 1 end)()",
+					"! Cannot modify kong.response.none. Protected by the "
+					"sandbox."},
+			{"kong.request[1], kong.request[true], kong.request[{}]", "nil, nil, nil"},
+			{"getmetatable(kong.request), kong.request.__fill, kong.request.__index",
+					"false, nil, nil"},
+	};
+
+	pdk_rows_prepare = NULL;
+	PDK_ROWS_CHECK(*state, "access", "", rows);
+}
+
 static void log_functions_take_anything(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -280,6 +305,7 @@ int main(void)
 			BENCH_TEST(a_strict_vm_lacks_what_the_strict_list_lacks),
 			BENCH_TEST(serialize_tells_the_request_and_what_plugins_added),
 			BENCH_TEST(log_functions_take_anything),
+			BENCH_TEST(a_table_of_functions_is_whole_to_pairs),
 	};
 
 	return cmocka_run_group_tests_name("pdk_rest", tests, bench_process, NULL);
