@@ -21,15 +21,12 @@ static void lay_out(struct dict *d, size_t size)
 	d->size = size;
 	d->slots_at = at;
 	share = (size - at) / DICT_STRIPES;
-	part = DICT_WAYS * (size_t)dict_slot_bytes[DICT_LARGE];
+	part = dict_bucket_bytes(DICT_LARGE);
 	d->buckets[DICT_LARGE] = share / 2 < part ? 1 : (uint32_t)(share / 2 / part);
 	share -= d->buckets[DICT_LARGE] * part;
-	d->buckets[DICT_SMALL] =
-			(uint32_t)(share / (DICT_WAYS * (size_t)dict_slot_bytes[DICT_SMALL]));
-	d->stripe_bytes = DICT_WAYS *
-			  ((uint64_t)d->buckets[DICT_SMALL] * dict_slot_bytes[DICT_SMALL] +
-					  (uint64_t)d->buckets[DICT_LARGE] *
-							  dict_slot_bytes[DICT_LARGE]);
+	d->buckets[DICT_SMALL] = (uint32_t)(share / dict_bucket_bytes(DICT_SMALL));
+	d->stripe_bytes = d->buckets[DICT_SMALL] * dict_bucket_bytes(DICT_SMALL) +
+			  d->buckets[DICT_LARGE] * dict_bucket_bytes(DICT_LARGE);
 }
 
 static int init_locks(struct dict_area *a)
@@ -44,6 +41,8 @@ static int init_locks(struct dict_area *a)
 	r = pthread_mutex_init(&a->spaces_lock, &attr);
 	for (unsigned i = 0; r == 0 && i < DICT_STRIPES; i++)
 		r = pthread_mutex_init(&a->stripes[i].lock, &attr);
+	for (unsigned i = 0; r == 0 && i < DICT_OWNERS_MAX; i++)
+		r = pthread_mutex_init(&a->owners[i].alive, &attr);
 	pthread_mutexattr_destroy(&attr);
 	return r;
 }

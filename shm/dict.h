@@ -49,7 +49,7 @@ SL_DEFINE_AUTO(dict);
  * 0, DICT_E_TOO_LONG, DICT_E_FULL (DICT_SPACES_MAX names), DICT_E_BUSY. */
 int dict_space(struct dict *d, struct str name, uint32_t *ret);
 
-enum dict_kind { DICT_STRING = 1, DICT_NUMBER, DICT_BOOLEAN };
+enum dict_kind { DICT_STRING = 1, DICT_NUMBER, DICT_BOOLEAN, DICT_HELD /* dict_hold */ };
 struct dict_value {
 	enum dict_kind kind;
 	double number; /* DICT_BOOLEAN: 0 or 1 */
@@ -76,6 +76,20 @@ int dict_incr(struct dict *d, uint32_t space, struct str key, double by, uint64_
 int dict_delete(struct dict *d, uint32_t space, struct str key);
 /* *ret: milliseconds left; UINT64_MAX = never expires. */
 int dict_ttl(struct dict *d, uint32_t space, struct str key, uint64_t *ret);
+
+/* An entry as a lock: held by one process of the node until dict_release(), its ttl_ms, or the
+ * death of the process, whichever comes first.  0, DICT_E_EXISTS (somebody alive holds it),
+ * DICT_E_TYPE (the key is a value's), DICT_E_FULL, DICT_E_BUSY.  *ret names this holding.  From one
+ * thread per process, the one that lives as long as it; not across fork. */
+int dict_hold(struct dict *d, uint32_t space, struct str key, uint64_t ttl_ms, uint64_t *ret);
+/* 0, DICT_E_ABSENT: it was no longer that holding's. */
+int dict_release(struct dict *d, uint32_t space, struct str key, uint64_t token);
+/* It ends ttl_ms from now.  As dict_release. */
+int dict_prolong(struct dict *d, uint32_t space, struct str key, uint64_t token, uint64_t ttl_ms);
+
+/* A number per space that everybody sees: changed by dict_epoch_next() only. */
+uint64_t dict_epoch(const struct dict *d, uint32_t space);
+void dict_epoch_next(struct dict *d, uint32_t space);
 
 /* X(field, kind, help) */
 /* clang-format off */

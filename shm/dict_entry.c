@@ -8,43 +8,54 @@
 #include "base/clock.h"
 #include "shm/dict_layout.h"
 
-#define KEY_WORDS (DICT_KEY_MAX / 8)
 #define SPINS 1000
 #define MIX 0x9e3779b97f4a7c15U
 
-/* A key on its way through the table. */
-struct probe {
-	uint64_t tag, now_ms;
-	uint32_t space, key_n;
-	unsigned stripe, n_words;
-	uint64_t words[KEY_WORDS];
-};
-
-static uint64_t mix(uint64_t h, uint64_t word)
+static inline uint64_t mix(uint64_t h, uint64_t word)
 {
 	__extension__ unsigned __int128 m = (unsigned __int128)(h ^ word) * MIX;
 
 	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
-/* The seed keeps clients from choosing keys that share a bucket. */
-static int probe_init(const struct dict *d, struct probe *p, uint32_t space, struct str key)
+static inline uint64_t word_at(const char *p)
 {
-	uint64_t h = mix(d->seed, ((uint64_t)space << 32) | key.n);
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return word;
+}
+
+/* Up to seven bytes, then zeros. */
+static inline uint64_t last_word(const char *p, size_t n)
+{
+	uint64_t word = 0;
+
+	for (size_t i = 0; i < n; i++)
+		word |= (uint64_t)(uint8_t)p[i] << 8 * i;
+	return word;
+}
+
+/* The seed keeps clients from choosing keys that share a bucket. */
+int dict_probe_init(const struct dict *d, struct dict_probe *p, uint32_t space, struct str key)
+{
+	uint64_t h = d->seed ^ (((uint64_t)space << 32) | key.n);
+	unsigned n = 0;
+	size_t at = 0;
 
 	sl_check(d, DICT_MAGIC);
 	if (key.n > DICT_KEY_MAX)
 		return DICT_E_TOO_LONG;
 	if (space >= DICT_SPACES_MAX)
 		return DICT_E_ABSENT;
-	p->n_words = (unsigned)(key.n + 7) / 8;
-	if (p->n_words != 0) {
-		p->words[p->n_words - 1] = 0;
-		memcpy(p->words, key.p, key.n);
+	for (; at + 8 <= key.n; at += 8, n++)
+		h = mix(h + d->seed, p->words[n] = word_at(key.p + at));
+	if (at < key.n) {
+		p->words[n] = last_word(key.p + at, key.n - at);
+		h = mix(h + d->seed, p->words[n++]);
 	}
-	for (unsigned i = 0; i < p->n_words; i++)
-		h = mix(h + d->seed, p->words[i]);
 	h = mix(h, d->seed);
+	p->n_words = n;
 	p->tag = h != 0 ? h : 1;
 	p->stripe = (unsigned)(h >> 40) % DICT_STRIPES;
 	p->space = space;
@@ -53,20 +64,18 @@ static int probe_init(const struct dict *d, struct probe *p, uint32_t space, str
 	return 0;
 }
 
-/* The first of the key's DICT_WAYS slots of that size. */
-static uint32_t first_way(const struct dict *d, const struct probe *p, enum dict_class class)
+/* The one bucket of that size in which the key may be. */
+static inline uint32_t bucket_of(
+		const struct dict *d, const struct dict_probe *p, enum dict_class class)
 {
-	uint32_t bucket = (uint32_t)p->tag % d->buckets[class];
+	uint32_t bucket = (uint32_t)((uint64_t)(uint32_t)p->tag * d->buckets[class] >> 32);
 
-	if (class == DICT_LARGE)
-		bucket += d->buckets[DICT_SMALL];
-	return bucket * DICT_WAYS;
+	return class == DICT_LARGE ? bucket + d->buckets[DICT_SMALL] : bucket;
 }
 
-static bool holds(const struct dict_slot *slot, const struct probe *p)
+static bool holds(const struct dict_slot *slot, const struct dict_probe *p)
 {
-	if (atomic_load_explicit(&slot->tag, memory_order_acquire) != p->tag ||
-			atomic_load_explicit(&slot->space, memory_order_acquire) != p->space ||
+	if (atomic_load_explicit(&slot->space, memory_order_acquire) != p->space ||
 			atomic_load_explicit(&slot->key_n, memory_order_acquire) != p->key_n)
 		return false;
 	for (unsigned i = 0; i < p->n_words; i++)
@@ -75,28 +84,24 @@ static bool holds(const struct dict_slot *slot, const struct probe *p)
 	return true;
 }
 
-static struct dict_slot *find(const struct dict *d, const struct probe *p, uint32_t *ret_index)
+struct dict_slot *dict_probe_find(
+		const struct dict *d, const struct dict_probe *p, uint32_t *ret_index)
 {
 	for (enum dict_class class = 0; class < DICT_CLASSES; class ++) {
-		uint32_t first = first_way(d, p, class);
+		uint32_t bucket = bucket_of(d, p, class);
+		struct dict_bucket *b = dict_bucket_at(d, p->stripe, bucket, class);
 
-		for (uint32_t i = first; i < first + DICT_WAYS; i++) {
-			struct dict_slot *slot = dict_slot_at(d, p->stripe, i);
+		for (uint32_t i = 0; i < DICT_WAYS; i++) {
+			struct dict_slot *slot = dict_slot_of(b, i, class);
 
-			if (!holds(slot, p))
+			if (atomic_load_explicit(&b->tags[i], memory_order_acquire) != p->tag ||
+					!holds(slot, p))
 				continue;
-			*ret_index = i;
+			*ret_index = bucket * DICT_WAYS + i;
 			return slot;
 		}
 	}
 	return NULL;
-}
-
-static bool is_live(const struct dict_slot *slot, uint64_t now_ms)
-{
-	uint64_t expires = atomic_load_explicit(&slot->expires_ms, memory_order_acquire);
-
-	return expires == 0 || expires > now_ms;
 }
 
 static double number_of(const struct dict_slot *slot)
@@ -108,23 +113,23 @@ static double number_of(const struct dict_slot *slot)
 	return v;
 }
 
-static void number_store(struct dict_slot *slot, double v)
+static uint64_t bits_of(double v)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &v, sizeof(bits));
-	atomic_store_explicit(&slot->number, bits, memory_order_release);
+	return bits;
 }
 
 /* ---- reading ---- */
 
-static int read_value(const struct dict *d, const struct probe *p, struct dict_value *ret)
+static int read_value(const struct dict *d, const struct dict_probe *p, struct dict_value *ret)
 {
 	uint32_t index;
-	const struct dict_slot *slot = find(d, p, &index);
+	const struct dict_slot *slot = dict_probe_find(d, p, &index);
 	size_t room;
 
-	if (slot == NULL || !is_live(slot, p->now_ms))
+	if (slot == NULL || !dict_slot_is_live(slot, p->now_ms))
 		return DICT_E_ABSENT;
 	ret->kind = (enum dict_kind)atomic_load_explicit(&slot->kind, memory_order_acquire);
 	ret->number = number_of(slot);
@@ -143,9 +148,9 @@ static int read_value(const struct dict *d, const struct probe *p, struct dict_v
 
 int dict_get(struct dict *d, uint32_t space, struct str key, struct dict_value *ret)
 {
-	struct probe p;
+	struct dict_probe p;
 	const struct dict_stripe *s;
-	int r = probe_init(d, &p, space, key);
+	int r = dict_probe_init(d, &p, space, key);
 
 	if (r != 0)
 		return r;
@@ -171,17 +176,17 @@ int dict_get(struct dict *d, uint32_t space, struct str key, struct dict_value *
 int dict_ttl(struct dict *d, uint32_t space, struct str key, uint64_t *ret)
 {
 	const struct dict_slot *slot;
-	struct probe p;
+	struct dict_probe p;
 	uint64_t expires;
 	uint32_t index;
-	int r = probe_init(d, &p, space, key);
+	int r = dict_probe_init(d, &p, space, key);
 
 	if (r == 0)
 		r = dict_lock(d, p.stripe);
 	if (r != 0)
 		return r;
-	slot = find(d, &p, &index);
-	if (slot == NULL || !is_live(slot, p.now_ms)) {
+	slot = dict_probe_find(d, &p, &index);
+	if (slot == NULL || !dict_slot_is_live(slot, p.now_ms)) {
 		r = DICT_E_ABSENT;
 	} else {
 		expires = atomic_load_explicit(&slot->expires_ms, memory_order_relaxed);
@@ -195,49 +200,58 @@ int dict_ttl(struct dict *d, uint32_t space, struct str key, uint64_t *ret)
 
 enum { RANK_FREE, RANK_EXPIRED, RANK_OWN, RANK_ANY, RANK_NONE };
 
-static int rank_slot(const struct dict_slot *slot, const struct probe *p, bool is_own_only)
+static int rank_slot(const struct dict_slot *slot, uint64_t tag, const struct dict_probe *p,
+		bool is_own_only)
 {
 	bool is_own = atomic_load_explicit(&slot->space, memory_order_relaxed) == p->space;
 
-	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == 0)
+	if (tag == 0)
 		return is_own_only ? RANK_NONE : RANK_FREE;
 	if (is_own_only && !is_own)
 		return RANK_NONE;
-	if (!is_live(slot, p->now_ms))
+	if (!dict_slot_is_live(slot, p->now_ms))
 		return RANK_EXPIRED;
 	return is_own ? RANK_OWN : RANK_ANY;
 }
 
 /* A slot for a new entry; NULL when the quota leaves none. */
-static struct dict_slot *choose(
-		struct dict *d, const struct probe *p, enum dict_class class, uint32_t *ret_index)
+static struct dict_slot *choose(struct dict *d, const struct dict_probe *p, enum dict_class class,
+		uint32_t *ret_index)
 {
 	const struct dict_space_row *row = &d->area->spaces[p->space];
 	uint64_t used = atomic_load_explicit(&row->used_bytes, memory_order_relaxed), oldest = 0;
 	bool is_own_only = used + dict_slot_bytes[class] > d->quota;
 	struct dict_slot *best = NULL;
-	uint32_t first = first_way(d, p, class);
+	uint32_t bucket = bucket_of(d, p, class);
+	struct dict_bucket *b = dict_bucket_at(d, p->stripe, bucket, class);
 	int best_rank = RANK_NONE;
 
-	for (uint32_t i = first; i < first + DICT_WAYS; i++) {
-		struct dict_slot *slot = dict_slot_at(d, p->stripe, i);
+	for (uint32_t i = 0; i < DICT_WAYS; i++) {
+		struct dict_slot *slot = dict_slot_of(b, i, class);
+		uint64_t tag = atomic_load_explicit(&b->tags[i], memory_order_relaxed);
 		uint64_t age = atomic_load_explicit(&slot->touched_ms, memory_order_relaxed);
-		int rank = rank_slot(slot, p, is_own_only);
+		int rank = rank_slot(slot, tag, p, is_own_only);
 
 		if (rank > best_rank || rank == RANK_NONE || (rank == best_rank && age >= oldest))
 			continue;
 		best = slot;
 		best_rank = rank;
 		oldest = age;
-		*ret_index = i;
+		*ret_index = bucket * DICT_WAYS + i;
 	}
 	if (best_rank == RANK_OWN || best_rank == RANK_ANY)
 		atomic_fetch_add_explicit(&d->area->evictions, 1, memory_order_relaxed);
 	return best;
 }
 
-static void fill(struct dict_slot *slot, const struct probe *p, const struct dict_input *value,
-		uint64_t ttl_ms)
+static void number_store(struct dict_slot *slot, double v)
+{
+	atomic_store_explicit(&slot->number, bits_of(v), memory_order_release);
+}
+
+/* What the tag leads to, before the tag. */
+static void fill(struct dict_slot *slot, const struct dict_probe *p, const struct dict_input *value,
+		uint64_t bits, uint64_t ttl_ms)
 {
 	size_t n = value->kind == DICT_STRING ? value->text.n : 0;
 
@@ -248,7 +262,7 @@ static void fill(struct dict_slot *slot, const struct probe *p, const struct dic
 	atomic_store_explicit(&slot->expires_ms, ttl_ms != 0 ? p->now_ms + ttl_ms : 0,
 			memory_order_release);
 	atomic_store_explicit(&slot->touched_ms, p->now_ms, memory_order_release);
-	number_store(slot, value->number);
+	atomic_store_explicit(&slot->number, bits, memory_order_release);
 	for (unsigned i = 0; i < p->n_words; i++)
 		atomic_store_explicit(&slot->data[i], p->words[i], memory_order_release);
 	for (size_t at = 0; at < n; at += 8) {
@@ -257,7 +271,14 @@ static void fill(struct dict_slot *slot, const struct probe *p, const struct dic
 		memcpy(&word, value->text.p + at, n - at < 8 ? n - at : 8);
 		atomic_store_explicit(&slot->data[p->n_words + at / 8], word, memory_order_release);
 	}
-	atomic_store_explicit(&slot->tag, p->tag, memory_order_release);
+}
+
+static void publish(
+		struct dict *d, const struct dict_probe *p, uint32_t index, enum dict_class class)
+{
+	struct dict_bucket *b = dict_bucket_at(d, p->stripe, index / DICT_WAYS, class);
+
+	atomic_store_explicit(&b->tags[index % DICT_WAYS], p->tag, memory_order_release);
 }
 
 static void count_in(struct dict *d, uint32_t space, enum dict_class class)
@@ -269,18 +290,17 @@ static void count_in(struct dict *d, uint32_t space, enum dict_class class)
 	atomic_fetch_add_explicit(&d->area->spaces[space].used_bytes, n, memory_order_relaxed);
 }
 
-static void drop(struct dict *d, const struct probe *p, struct dict_slot *slot, uint32_t index)
+void dict_probe_drop(struct dict *d, const struct dict_probe *p, uint32_t index)
 {
 	struct dict_stripe *s = &d->area->stripes[p->stripe];
 
 	dict_write_begin(s, index);
-	dict_slot_clear(d, slot, dict_slot_class(d, index));
+	dict_slot_clear(d, p->stripe, index);
 	dict_write_end(s);
 }
 
-/* have: the key's slot, NULL = none. */
-static int write_value(struct dict *d, const struct probe *p, struct dict_slot *have,
-		uint32_t have_index, const struct dict_input *value, uint64_t ttl_ms)
+int dict_probe_write(struct dict *d, const struct dict_probe *p, struct dict_slot *have,
+		uint32_t have_index, const struct dict_input *value, uint64_t bits, uint64_t ttl_ms)
 {
 	size_t n = p->n_words * 8 + (value->kind == DICT_STRING ? value->text.n : 0);
 	enum dict_class class = n <= dict_room(DICT_SMALL) ? DICT_SMALL : DICT_LARGE;
@@ -296,14 +316,16 @@ static int write_value(struct dict *d, const struct probe *p, struct dict_slot *
 			return DICT_E_FULL;
 		}
 		if (have != NULL)
-			drop(d, p, have, have_index);
+			dict_probe_drop(d, p, have_index);
 	}
 	dict_write_begin(s, index);
 	if (is_new)
-		dict_slot_clear(d, slot, class);
-	fill(slot, p, value, ttl_ms);
-	if (is_new)
+		dict_slot_clear(d, p->stripe, index);
+	fill(slot, p, value, bits, ttl_ms);
+	if (is_new) {
+		publish(d, p, index, class);
 		count_in(d, p->space, class);
+	}
 	dict_write_end(s);
 	return 0;
 }
@@ -311,10 +333,10 @@ static int write_value(struct dict *d, const struct probe *p, struct dict_slot *
 static int store(struct dict *d, uint32_t space, struct str key, const struct dict_input *value,
 		uint64_t ttl_ms, bool is_add)
 {
-	struct probe p;
+	struct dict_probe p;
 	struct dict_slot *have;
 	uint32_t index = 0;
-	int r = probe_init(d, &p, space, key);
+	int r = dict_probe_init(d, &p, space, key);
 
 	if (r == 0 && value->kind == DICT_STRING && value->text.n > DICT_VALUE_MAX)
 		r = DICT_E_TOO_LONG;
@@ -322,11 +344,11 @@ static int store(struct dict *d, uint32_t space, struct str key, const struct di
 		r = dict_lock(d, p.stripe);
 	if (r != 0)
 		return r;
-	have = find(d, &p, &index);
-	if (is_add && have != NULL && is_live(have, p.now_ms))
+	have = dict_probe_find(d, &p, &index);
+	if (is_add && have != NULL && dict_slot_is_live(have, p.now_ms))
 		r = DICT_E_EXISTS;
 	else
-		r = write_value(d, &p, have, index, value, ttl_ms);
+		r = dict_probe_write(d, &p, have, index, value, bits_of(value->number), ttl_ms);
 	dict_unlock(d, p.stripe);
 	return r;
 }
@@ -345,15 +367,15 @@ int dict_add(struct dict *d, uint32_t space, struct str key, const struct dict_i
 
 /* The number is one word: a death beside its store leaves the old or the new one. */
 static int incr_locked(
-		struct dict *d, const struct probe *p, double by, uint64_t ttl_ms, double *ret)
+		struct dict *d, const struct dict_probe *p, double by, uint64_t ttl_ms, double *ret)
 {
 	uint32_t index = 0;
-	struct dict_slot *slot = find(d, p, &index);
+	struct dict_slot *slot = dict_probe_find(d, p, &index);
 	struct dict_input first = {.kind = DICT_NUMBER, .number = by};
 
 	*ret = by;
-	if (slot == NULL || !is_live(slot, p->now_ms))
-		return write_value(d, p, slot, index, &first, ttl_ms);
+	if (slot == NULL || !dict_slot_is_live(slot, p->now_ms))
+		return dict_probe_write(d, p, slot, index, &first, bits_of(by), ttl_ms);
 	if (atomic_load_explicit(&slot->kind, memory_order_relaxed) != DICT_NUMBER)
 		return DICT_E_TYPE;
 	*ret = number_of(slot) + by;
@@ -365,8 +387,8 @@ static int incr_locked(
 int dict_incr(struct dict *d, uint32_t space, struct str key, double by, uint64_t ttl_ms,
 		double *ret)
 {
-	struct probe p;
-	int r = probe_init(d, &p, space, key);
+	struct dict_probe p;
+	int r = dict_probe_init(d, &p, space, key);
 
 	if (r == 0)
 		r = dict_lock(d, p.stripe);
@@ -379,19 +401,19 @@ int dict_incr(struct dict *d, uint32_t space, struct str key, double by, uint64_
 
 int dict_delete(struct dict *d, uint32_t space, struct str key)
 {
-	struct probe p;
+	struct dict_probe p;
 	struct dict_slot *slot;
 	uint32_t index = 0;
-	int r = probe_init(d, &p, space, key);
+	int r = dict_probe_init(d, &p, space, key);
 
 	if (r == 0)
 		r = dict_lock(d, p.stripe);
 	if (r != 0)
 		return r;
-	slot = find(d, &p, &index);
-	r = slot != NULL && is_live(slot, p.now_ms) ? 0 : DICT_E_ABSENT;
+	slot = dict_probe_find(d, &p, &index);
+	r = slot != NULL && dict_slot_is_live(slot, p.now_ms) ? 0 : DICT_E_ABSENT;
 	if (slot != NULL)
-		drop(d, &p, slot, index);
+		dict_probe_drop(d, &p, index);
 	dict_unlock(d, p.stripe);
 	return r;
 }

@@ -16,24 +16,6 @@
 #define pthread_mutex_clocklock(m, clock, until) ((void)(until), pthread_mutex_lock(m))
 #endif
 
-struct dict_slot *dict_slot_at(const struct dict *d, unsigned stripe, uint32_t index)
-{
-	uint32_t n_small = d->buckets[DICT_SMALL] * DICT_WAYS;
-	char *p = (char *)d->area + d->slots_at + stripe * d->stripe_bytes;
-
-	if (index < n_small)
-		return (struct dict_slot *)(void *)(p +
-						    (size_t)index * dict_slot_bytes[DICT_SMALL]);
-	p += (size_t)n_small * dict_slot_bytes[DICT_SMALL];
-	return (struct dict_slot *)(void *)(p + (size_t)(index - n_small) *
-								dict_slot_bytes[DICT_LARGE]);
-}
-
-enum dict_class dict_slot_class(const struct dict *d, uint32_t index)
-{
-	return index < d->buckets[DICT_SMALL] * DICT_WAYS ? DICT_SMALL : DICT_LARGE;
-}
-
 int dict_mutex_take(pthread_mutex_t *m)
 {
 	int r = pthread_mutex_trylock(m);
@@ -59,18 +41,21 @@ static void take_off(_Atomic uint64_t *gauge, uint64_t n)
 		;
 }
 
-void dict_slot_clear(struct dict *d, struct dict_slot *slot, enum dict_class class)
+void dict_slot_clear(struct dict *d, unsigned stripe, uint32_t index)
 {
+	enum dict_class class = dict_slot_class(d, index);
+	struct dict_bucket *b = dict_bucket_at(d, stripe, index / DICT_WAYS, class);
+	struct dict_slot *slot = dict_slot_of(b, index % DICT_WAYS, class);
 	uint32_t space = atomic_load_explicit(&slot->space, memory_order_relaxed);
 
-	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == 0)
+	if (atomic_load_explicit(&b->tags[index % DICT_WAYS], memory_order_relaxed) == 0)
 		return;
 	take_off(&d->area->entries, 1);
 	take_off(&d->area->used_bytes, dict_slot_bytes[class]);
 	if (space < DICT_SPACES_MAX)
 		take_off(&d->area->spaces[space].used_bytes, dict_slot_bytes[class]);
 	/* last: a death before it counts the slot off twice, one behind it would never */
-	atomic_store_explicit(&slot->tag, 0, memory_order_release);
+	atomic_store_explicit(&b->tags[index % DICT_WAYS], 0, memory_order_release);
 }
 
 void dict_write_begin(struct dict_stripe *s, uint32_t index)
@@ -96,8 +81,7 @@ static void repair(struct dict *d, unsigned stripe)
 
 	if (dirty != 0 && dirty <= n) {
 		dict_write_begin(s, dirty - 1);
-		dict_slot_clear(d, dict_slot_at(d, stripe, dirty - 1),
-				dict_slot_class(d, dirty - 1));
+		dict_slot_clear(d, stripe, dirty - 1);
 	}
 	dict_write_end(s);
 	atomic_fetch_add_explicit(&d->area->repairs, 1, memory_order_relaxed);

@@ -31,7 +31,7 @@ shm_libshm_a_SOURCES = \
 	shm/conf_row.c shm/conf_row.h \
 	shm/conf_rule.c shm/conf_rule.h \
 	shm/dict.c shm/dict.h shm/dict_layout.h \
-	shm/dict_entry.c shm/dict_stripe.c \
+	shm/dict_entry.c shm/dict_hold.c shm/dict_stripe.c \
 	shm/histogram.c shm/histogram.h \
 	shm/ipc.c shm/ipc.h \
 	shm/ipc_inherit.c \

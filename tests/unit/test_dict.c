@@ -383,6 +383,66 @@ static void threads_never_see_half_a_value(void **state)
 	assert_true(v.number == 20000);
 }
 
+static void one_holds_at_a_time_until_it_lets_go_or_its_time_is_over(void **state)
+{
+	uint64_t first, second;
+	struct dict_value v;
+
+	(void)state;
+	assert_int_equal(dict_hold(bed.d, bed.a, STR("lock"), 60000, &first), 0);
+	assert_int_equal(dict_hold(bed.d, bed.a, STR("lock"), 60000, &second), DICT_E_EXISTS);
+	assert_int_equal(dict_hold(bed.d, bed.b, STR("lock"), 60000, &second), 0);
+	assert_int_equal(dict_release(bed.d, bed.a, STR("lock"), second), DICT_E_ABSENT);
+	assert_int_equal(dict_release(bed.d, bed.a, STR("lock"), first), 0);
+	assert_int_equal(dict_release(bed.d, bed.a, STR("lock"), first), DICT_E_ABSENT);
+	assert_int_equal(dict_hold(bed.d, bed.a, STR("lock"), 30, &first), 0);
+	assert_int_equal(dict_prolong(bed.d, bed.a, STR("lock"), first, 60), 0);
+	sleep_ms(100);
+	assert_int_equal(dict_hold(bed.d, bed.a, STR("lock"), 60000, &second), 0);
+	assert_int_equal(dict_prolong(bed.d, bed.a, STR("lock"), first, 60), DICT_E_ABSENT);
+	assert_int_equal(dict_get(bed.d, bed.a, STR("none"), &v), DICT_E_ABSENT);
+	assert_int_equal(set_number(bed.a, "value", 1, 0), 0);
+	assert_int_equal(dict_hold(bed.d, bed.a, STR("value"), 60000, &first), DICT_E_TYPE);
+}
+
+static void hold_and_tell(int told)
+{
+	struct why why = WHY_NONE;
+	struct dict *mine;
+	uint64_t token;
+
+	if (dict_map(&mine, bed.fd, &why) != 0 ||
+			dict_hold(mine, bed.a, STR("lock"), 60000, &token) != 0 ||
+			write(told, "x", 1) != 1)
+		_exit(1);
+	pause();
+}
+
+static void what_a_killed_process_held_is_free_at_once(void **state)
+{
+	uint64_t token;
+	char c;
+	int told[2];
+
+	(void)state;
+	assert_int_equal(pipe(told), 0);
+	for (int round = 0; round < 20; round++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			hold_and_tell(told[1]);
+		assert_int_equal(read(told[0], &c, 1), 1);
+		assert_int_equal(
+				dict_hold(bed.d, bed.a, STR("lock"), 60000, &token), DICT_E_EXISTS);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(dict_hold(bed.d, bed.a, STR("lock"), 60000, &token), 0);
+		assert_int_equal(dict_release(bed.d, bed.a, STR("lock"), token), 0);
+	}
+	close(told[0]);
+	close(told[1]);
+}
+
 #define DICT_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -398,6 +458,8 @@ int main(void)
 			DICT_TEST(what_is_no_dict_of_this_layout_is_refused),
 			DICT_TEST(additions_of_four_processes_are_exact),
 			DICT_TEST(a_writer_killed_200_times_leaves_no_torn_value_and_no_lock),
+			DICT_TEST(one_holds_at_a_time_until_it_lets_go_or_its_time_is_over),
+			DICT_TEST(what_a_killed_process_held_is_free_at_once),
 			DICT_TEST(threads_never_see_half_a_value),
 	};
 
