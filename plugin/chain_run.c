@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "plugin/chain_breaker.h"
 #include "plugin/engine_configure.h"
+#include "plugin/pdk_held.h"
 
 /* Phases whose failure is the client's answer. */
 #define ANSWERING (PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | PHASE_BIT(PHASE_RESPONSE))
@@ -185,6 +186,7 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 		return CHAIN_RUN_WAITS;
 	}
 	record(c, s, run);
+	pdk_held_release(&s->pdk, PDK_HELD_RUN);
 	vm_run_free(run);
 	if (status != VM_OK)
 		return stopped(c, s, b, status, why);
@@ -204,6 +206,7 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	}
 	host->exchange = c->x;
 	host->phase = c->phase;
+	host->view = c->view != NULL ? c->view : engine_view(c->engine);
 	host->instance_id = str_of(s->instance->id);
 	host->limits = s->instance->limits;
 	host->spent = (struct pdk_spent){.log_lines = 0};
@@ -355,6 +358,8 @@ enum chain_outcome chain_run_on(struct chain *c)
 	if (c->is_client_waited_for)
 		c->began_ns += now - c->parked_ns;
 	outcome = now >= deadline_of(c) ? end_of_wait(c, b, run, now) : go_on(c, b, run);
+	if (outcome != CHAIN_RUN_WAITS)
+		pdk_held_release(&c->v[c->parked_slot].pdk, PDK_HELD_RUN);
 	engine_box_unref(b);
 	return outcome;
 }
@@ -363,6 +368,7 @@ void chain_run_drop(struct chain *c)
 {
 	if (c->parked == NULL)
 		return;
+	pdk_held_release(&c->v[c->parked_slot].pdk, PDK_HELD_RUN);
 	vm_run_free(c->parked);
 	engine_box_unref(c->parked_box);
 	c->parked = NULL;
@@ -371,6 +377,7 @@ void chain_run_drop(struct chain *c)
 
 void chain_slot_done(struct chain_slot *s)
 {
+	pdk_held_release(&s->pdk, PDK_HELD_REQUEST);
 	if (s->ctx_box != NULL && !s->ctx_box->is_dead) {
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.ctx_ref);
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.retry_ref);

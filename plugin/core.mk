@@ -26,7 +26,8 @@ plugin_libplugin_a_SOURCES = \
 	plugin/status.h \
 	plugin/typedefs.c plugin/typedefs.h plugin/typedefs_part.h plugin/typedefs_table.h \
 	plugin/typedefs_host.c plugin/typedefs_jwk.c plugin/typedefs_name.c plugin/typedefs_path.c plugin/typedefs_pem.c \
-	plugin/value.c plugin/value.h
+	plugin/value.c plugin/value.h \
+	plugin/value_pack.c plugin/value_pack.h
 
 LIBPLUGIN = plugin/libplugin.a
 # What a program links behind it, unless it uses neither schemas nor sluice-check.

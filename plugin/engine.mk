@@ -18,6 +18,7 @@ plugin_libpdk_a_SOURCES = \
 plugin_libpdk_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS)
 
 plugin_libengine_a_SOURCES = \
+	plugin/cache_store.c plugin/cache_store.h \
 	plugin/chain.c plugin/chain.h \
 	plugin/chain_breaker.c plugin/chain_breaker.h \
 	plugin/chain_run.c plugin/chain_run.h \
@@ -26,9 +27,11 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine_instance.c plugin/engine_instance.h \
 	plugin/engine_scope.c plugin/engine_scope.h \
 	plugin/engine_version.c plugin/engine_version.h \
+	plugin/pdk_cache.c \
 	plugin/pdk_client.c \
 	plugin/pdk_client_auth.c \
 	plugin/pdk_ctx.c \
+	plugin/pdk_held.c plugin/pdk_held.h \
 	plugin/pdk_kong_log.c \
 	plugin/pdk_node.c \
 	plugin/pdk_open.c plugin/pdk_part.h \
@@ -42,7 +45,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_sluice.c \
 	plugin/pdk_table.c \
 	plugin/plan.c plugin/plan.h
-plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS)
+plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 
 LIBPDK = plugin/libpdk.a
 LIBENGINE = plugin/libengine.a
@@ -120,6 +123,11 @@ tests_unit_test_pdk_sluice_SOURCES = tests/unit/test_pdk_sluice.c $(PDK_ROWS)
 tests_unit_test_pdk_sluice_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_sluice_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_sluice_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_cache
+tests_unit_test_pdk_cache_SOURCES = tests/unit/test_pdk_cache.c $(PDK_ROWS)
+tests_unit_test_pdk_cache_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_cache_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_cache_LDADD = $(ENGINE_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test_value
 tests_unit_test_value_SOURCES = tests/unit/test_value.c
@@ -127,6 +135,11 @@ tests_unit_test_value_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_value_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS) -lm $(UNIT_LIBS)
 
 if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_value_pack
+tests_fuzz_fuzz_value_pack_SOURCES = tests/fuzz/fuzz_value_pack.c
+tests_fuzz_fuzz_value_pack_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_value_pack_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_value_pack_LDADD = $(LIBPLUGIN) $(LIBBASE) $(JANSSON_LIBS)
 noinst_PROGRAMS += tests/fuzz/fuzz_multipart tests/fuzz/fuzz_args tests/fuzz/fuzz_regex
 tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz_args.c
 tests_fuzz_fuzz_args_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS)

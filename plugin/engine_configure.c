@@ -55,6 +55,7 @@ static void run(struct engine *e, struct engine_version *v, struct vm_run *run)
 	b->host.phase = PHASE_CONFIGURE;
 	b->host.instance_id = STR_NONE;
 	b->host.slot = NULL;
+	b->host.view = c.view;
 	b->host.limits = v->limits;
 	b->host.spent = (struct pdk_spent){.log_lines = 0};
 	if (engine_conf_of(e)->configure_cpu_ms != 0)

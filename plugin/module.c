@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
+
 #define FUNCTIONS "sluice.module_functions" /* registry: made at the first require() */
 #define MADE "sluice.module_made"           /* registry: {name = what its source returned} */
 #define BYTES_MAX (8U << 20)
@@ -56,11 +58,21 @@ static void push_functions(lua_State *L)
 	lua_setfield(L, LUA_REGISTRYINDEX, FUNCTIONS);
 }
 
-/* Pushes what the source returns: it runs once, for modules that are made of others too. */
-static void run(lua_State *L, const struct source *source)
+/* Pushes it as a function. */
+static void load(lua_State *L, const struct source *source)
 {
 	char chunk[CHUNK_NAME_MAX];
 
+	(void)snprintf(chunk, sizeof(chunk), "=%s", source->name);
+	if (luaL_loadbuffer(L, source->text, strlen(source->text), chunk) != 0)
+		(void)lua_error(L);
+	vm_push_environment(L);
+	(void)lua_setfenv(L, -2);
+}
+
+/* Pushes what the source returns: it runs once, for modules that are made of others too. */
+static void run(lua_State *L, const struct source *source)
+{
 	(void)luaL_newmetatable(L, MADE);
 	lua_getfield(L, -1, source->name);
 	if (!lua_isnil(L, -1)) {
@@ -68,12 +80,7 @@ static void run(lua_State *L, const struct source *source)
 		return;
 	}
 	lua_pop(L, 1);
-
-	(void)snprintf(chunk, sizeof(chunk), "=%s", source->name);
-	if (luaL_loadbuffer(L, source->text, strlen(source->text), chunk) != 0)
-		(void)lua_error(L);
-	vm_push_environment(L);
-	(void)lua_setfenv(L, -2);
+	load(L, source);
 	push_functions(L);
 	lua_call(L, 1, 1);
 	lua_pushvalue(L, -1);
@@ -90,6 +97,17 @@ static int load_part(lua_State *L)
 		return luaL_error(L, "there is no such part");
 	run(L, source);
 	return 1;
+}
+
+void module_run(lua_State *L, const char *name, const luaL_Reg *functions)
+{
+	const struct source *source = find_source(name);
+
+	sl_assert(source != NULL);
+	load(L, source);
+	lua_newtable(L);
+	luaL_register(L, NULL, functions);
+	lua_call(L, 1, 1);
 }
 
 /* Names that begin with "_" are parts, not modules. */

@@ -32,6 +32,9 @@ MODULE_PARTS(X)
 /* require() finds the embedded modules from here on. */
 void module_open(lua_State *L, int env_index);
 
+/* Pushes what the embedded source of that name returns, called with a table of the functions. */
+void module_run(lua_State *L, const char *name, const luaL_Reg *functions);
+
 /* A string argument of the functions above, of at most 8 MB; raises otherwise. */
 struct str module_check_bytes(lua_State *L, int arg);
 /* ... a key, certificate or the like, of at most 64 kB. */

@@ -33,8 +33,10 @@ nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 
 # Modules in Lua, as rows {name, text}; the name is the file's.
 MODULE_LUA = \
+	plugin/module_lua/_cache.lua \
 	plugin/module_lua/_digest_class.lua \
 	plugin/module_lua/_jwk.lua \
+	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
 	plugin/module_lua/kong.constants.lua \
 	plugin/module_lua/kong.meta.lua \

@@ -212,13 +212,18 @@ static bool make_later(lua_State *L, const char *path, const struct pdk_function
 
 pdk_observe_fn *pdk_observer;
 
+void pdk_announce(const char *path, const struct pdk_function *rows, size_t n)
+{
+	if (pdk_observer != NULL)
+		pdk_observer(path, rows, n);
+}
+
 void pdk_register(lua_State *L, int env_index, const char *path, const struct pdk_function *rows,
 		size_t n)
 {
 	enum vm_level level = pdk_host(L)->level;
 
-	if (pdk_observer != NULL)
-		pdk_observer(path, rows, n);
+	pdk_announce(path, rows, n);
 	pdk_push_table(L, env_index, path);
 	if (make_later(L, path, rows, n))
 		n = 0;

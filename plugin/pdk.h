@@ -94,6 +94,8 @@ void pdk_register(lua_State *L, int env_index, const char *path, const struct pd
 /* Unless NULL, told of every call of pdk_register(): the documentation is made so. */
 typedef void pdk_observe_fn(const char *path, const struct pdk_function *rows, size_t n);
 extern pdk_observe_fn *pdk_observer;
+/* The rows of what is not made by pdk_register(), for the documentation alone. */
+void pdk_announce(const char *path, const struct pdk_function *rows, size_t n);
 /* Pushes the table `path` below the table at env_index, made where absent. */
 void pdk_push_table(lua_State *L, int env_index, const char *path);
 
@@ -124,6 +126,7 @@ struct pdk_host {
 	struct exchange *exchange;  /* NULL: main chunk, configure */
 	enum phase phase;           /* PHASE_COUNT: main chunk */
 	struct str instance_id;     /* of the plugin instance that runs; n == 0: none */
+	struct snap_view *view;     /* the configuration this run sees; NULL: main chunk */
 	struct pdk_slot *slot;      /* this plugin in this request; NULL outside one */
 	struct pdk_pending pending; /* of the run that parks right now */
 	bool is_parking;
@@ -141,6 +144,7 @@ struct pdk_slot {
 	size_t held_cap;
 	bool has_replaced_body; /* set_raw_body(): later chunks are dropped */
 	bool is_inspect_off;
+	struct pdk_held *held; /* locks in shm/dict: plugin/pdk_held.h */
 };
 
 static inline struct pdk_host *pdk_host(lua_State *L)

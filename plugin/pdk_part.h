@@ -9,6 +9,7 @@
 /* X(part) → void pdk_open_<part>(lua_State *L, int env_index) */
 /* clang-format off */
 #define PDK_PART_TABLE(X) \
+	X(cache) \
 	X(client) \
 	X(client_auth) \
 	X(ctx) \

@@ -48,7 +48,7 @@
 	X(plugin_breaker_window_ms, UINT, "10000", RANGE(1, 3600000), "Within how long they must happen.") \
 	X(plugin_breaker_retry_ms, UINT, "5000", RANGE(1, 3600000), "How long a plugin stays suspended before one request tries it; doubles with each try that trips, up to 64 times.") \
 	X(plugin_limits_source_kb, UINT, "1024", RANGE(1, 65536), "Kilobytes of one handler or schema source.") \
-	X(plugin_dict_size, SIZE, "16777216", RANGE(8388608, 1073741824), "Bytes of the memory that plugins of all workers share (sluice.dict, sluice.counter).") \
+	X(plugin_dict_size, SIZE, "16777216", RANGE(8388608, 1073741824), "Bytes of the memory that plugins of all workers share (sluice.dict, sluice.counter, kong.cache).") \
 	X(plugin_dict_quota, SIZE, "4194304", RANGE(4096, 1073741824), "Of those, bytes that one plugin may fill.") \
 	X(plugin_latency_slots, UINT, "256", RANGE(64, 4096), "Plugins whose latency is kept apart; those past it share one row. Rounded up to 64.") \
 	X(traffic_routes, UINT, "1024", RANGE(16, 1000000), "Routes whose traffic is counted apart in each worker (4 kB each once used); the rest share one row.") \

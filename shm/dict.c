@@ -128,6 +128,7 @@ void dict_free(struct dict *d)
 	if (d == NULL)
 		return;
 	sl_check(d, DICT_MAGIC);
+	dict_leave(d);
 	area_unmap(d->area, d->size);
 	d->magic = 0;
 	free(d);

@@ -41,6 +41,12 @@ static int join(struct dict *d)
 	return DICT_E_FULL;
 }
 
+void dict_leave(struct dict *d)
+{
+	if (d->area != NULL && d->incarnation != 0)
+		pthread_mutex_unlock(&d->area->owners[d->owner].alive);
+}
+
 static bool is_alive(struct dict *d, uint64_t token)
 {
 	struct dict_owner *o = &d->area->owners[token >> 56];

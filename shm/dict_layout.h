@@ -125,6 +125,9 @@ void dict_write_begin(struct dict_stripe *s, uint32_t index);
 void dict_write_end(struct dict_stripe *s);
 /* The slot becomes free; between begin and end. */
 void dict_slot_clear(struct dict *d, unsigned stripe, uint32_t index);
+/* Before the memory goes: this process holds nothing any more. */
+void dict_leave(struct dict *d);
+
 /* A key on its way through the table. */
 #define DICT_KEY_WORDS (DICT_KEY_MAX / 8)
 struct dict_probe {

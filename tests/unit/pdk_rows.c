@@ -41,7 +41,7 @@ static void run_phase(struct bench *b, const char *phase)
 	if (strcmp(phase, "rewrite") == 0)
 		assert_int_equal(chain_rewrite(b->chain), CHAIN_GO_ON);
 	bench_route(b, "r", "s");
-	assert_int_equal(chain_access(b->chain), CHAIN_GO_ON);
+	assert_int_equal(bench_serve(b, chain_access(b->chain)), CHAIN_GO_ON);
 	if (strcmp(phase, "response") == 0)
 		assert_int_equal(chain_response(b->chain), CHAIN_GO_ON);
 	if (strcmp(phase, "header_filter") == 0)
