@@ -17,6 +17,15 @@
 #define UUID "'11111111-1111-4111-8111-111111111111'"
 
 /* clang-format off */
+#define CONTRACT_CACHE(X) \
+	X("kong.cache.get", "access", "('k', nil, function() return 1 end)", "1, nil, 3", "(1)", "! key must be a string") \
+	X("kong.cache.get_bulk", "access", "({n = 0}).n", "0", "()", "! bulk must be a table") \
+	X("kong.cache.probe", "access", "('none')", "nil", "()", "! key must be a string") \
+	X("kong.cache.renew", "access", "('r', nil, function() return 2 end)", "2, nil, 0", "('r')", "! callback must be a function") \
+	X("kong.cache.safe_set", "access", "('s', 'v')", "true", "()", "! key must be a string") \
+	X("kong.cache.invalidate", "access", "('none')", "", "()", "! key must be a string") \
+	X("kong.cache.invalidate_local", "access", "('none')", "", "()", "! key must be a string")
+
 #define CONTRACT_KONG(X) \
 	X("kong.client.get_ip", "access", "()", "192.0.2.7", NO_ARGUMENTS) \
 	X("kong.client.get_port", "access", "()", "4711", NO_ARGUMENTS) \

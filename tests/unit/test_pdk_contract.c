@@ -17,7 +17,7 @@ static const struct contract {
 	const char *name, *phase, *call, *result, *wrong, *error;
 } contracts[] = {
 #define X(name, phase, call, result, ...) {name, phase, call, result, __VA_ARGS__},
-		CONTRACT_KONG(X) CONTRACT_NGX(X) CONTRACT_SLUICE(X)
+		CONTRACT_CACHE(X) CONTRACT_KONG(X) CONTRACT_NGX(X) CONTRACT_SLUICE(X)
 #undef X
 };
 
@@ -67,6 +67,8 @@ static const char *callee(const char *name)
 		snprintf(text, sizeof(text), "sluice.counter('c'):%s", name + 15);
 	else if (strncmp(name, "sluice.dict.", 12) == 0)
 		snprintf(text, sizeof(text), "sluice.dict('d'):%s", name + 12);
+	else if (strncmp(name, "kong.cache.", 11) == 0)
+		snprintf(text, sizeof(text), "kong.cache:%s", name + 11);
 	else
 		snprintf(text, sizeof(text), "%s", name);
 	return text;
