@@ -13,6 +13,7 @@
 	X(client) \
 	X(client_auth) \
 	X(ctx) \
+	X(db) \
 	X(log) \
 	X(node) \
 	X(request) \

@@ -7,6 +7,8 @@
  *	          "epoch" · "digest" · "lock" struct snap_lock
  *	record    kind, id                        → u64 version, record
  *	name      kind, name                      → id
+ *	          0x80 | kind, field, value       → id
+ *	          0x80 | kind, 'f' name, in lower case, NUL id → id
  *	blob      sha256                          → bytes
  *	route     'p' host-hash path NUL id …     → struct route_entry
  *	          'r' host-hash id path-hash      → struct route_entry (regex paths)
@@ -174,6 +176,35 @@ static inline uint64_t snap_hash_entry(struct str key, struct str value)
 static inline void snap_key_record(struct snap_key *k, uint32_t kind, struct str id)
 {
 	snap_key_begin(k, (uint8_t)kind);
+	snap_key_add(k, id);
+}
+
+/* Of a longer one the beginning and a hash. */
+static inline void snap_key_value(struct snap_key *k, struct str value)
+{
+	snap_key_add(k, value.n > SNAP_NAME_MAX ? str_head(value, SNAP_NAME_MAX) : value);
+	if (value.n > SNAP_NAME_MAX)
+		snap_key_add_u64(k, snap_hash(3, value));
+}
+
+/* field: enum snap_field */
+static inline void snap_key_field(
+		struct snap_key *k, uint32_t kind, uint8_t field, struct str value)
+{
+	snap_key_begin(k, (uint8_t)(0x80 | kind));
+	snap_key_add(k, (struct str){(const char *)&field, 1});
+	snap_key_value(k, value);
+}
+
+/* Without an id: where all of that name begin. */
+static inline void snap_key_folded(
+		struct snap_key *k, uint32_t kind, struct str name, struct str id)
+{
+	snap_key_field(k, kind, 'f', name);
+	for (size_t i = 2; i < k->n; i++)
+		if (k->bytes[i] >= 'A' && k->bytes[i] <= 'Z')
+			k->bytes[i] = (uint8_t)(k->bytes[i] + ('a' - 'A'));
+	snap_key_add_z(k, STR_NONE);
 	snap_key_add(k, id);
 }
 

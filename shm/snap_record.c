@@ -6,6 +6,8 @@
 #include "shm/instance_index_write.h"
 #include "shm/route_index_write.h"
 
+#define NAME_KEYS_MAX 3
+
 /* A disabled service takes its routes out; whatever replaces it starts from enabled. */
 static int service_index(
 		struct snap_txn *t, struct str id, const ProtobufCMessage *m, struct why *why)
@@ -57,6 +59,9 @@ static const struct snap_record_kind kinds[] = {
 						.descriptor = &sluice__record__plugin_instance__descriptor,
 						.name = offsetof(Sluice__Record__PluginInstance,
 								name),
+						.field = offsetof(Sluice__Record__PluginInstance,
+								instance_name),
+						.field_letter = SNAP_FIELD_INSTANCE_NAME,
 						.index = instance_index_put,
 						.unindex = instance_index_delete,
 				},
@@ -73,6 +78,10 @@ static const struct snap_record_kind kinds[] = {
 						.name = offsetof(
 								Sluice__Record__Consumer, username),
 						.is_named = true,
+						.is_folded = true,
+						.field = offsetof(Sluice__Record__Consumer,
+								custom_id),
+						.field_letter = SNAP_FIELD_CUSTOM_ID,
 				},
 		[SLUICE__RECORD__KIND__CERTIFICATE] =
 				{
@@ -101,25 +110,46 @@ const struct snap_record_kind *snap_record_kind(uint32_t kind)
 	return &kinds[kind];
 }
 
+static struct str text_at(const ProtobufCMessage *m, size_t offset)
+{
+	char *const *text = (char *const *)((uintptr_t)m + offset);
+
+	return str_of(*text);
+}
+
 static struct str record_name(uint32_t kind, const ProtobufCMessage *m)
 {
-	char *const *name = (char *const *)((uintptr_t)m + kinds[kind].name);
+	return text_at(m, kinds[kind].name);
+}
 
-	return str_of(*name);
+/* The keys of the database of names under which the record is found. */
+static unsigned name_keys(uint32_t kind, struct str id, const ProtobufCMessage *m,
+		struct snap_key keys[NAME_KEYS_MAX])
+{
+	const struct snap_record_kind *k = &kinds[kind];
+	struct str name = record_name(kind, m);
+	struct str value = k->field != 0 ? text_at(m, k->field) : STR_NONE;
+	unsigned n = 0;
+
+	if (k->is_named && name.n != 0)
+		snap_key_record(&keys[n++], kind, name);
+	if (k->is_folded && name.n != 0)
+		snap_key_folded(&keys[n++], kind, name, id);
+	if (value.n != 0)
+		snap_key_field(&keys[n++], kind, (uint8_t)k->field_letter, value);
+	return n;
 }
 
 int snap_record_index(struct snap_txn *t, uint32_t kind, struct str id, const ProtobufCMessage *m,
 		struct why *why)
 {
 	const struct snap_record_kind *k = &kinds[kind];
-	struct str name = record_name(kind, m);
-	struct snap_key key;
+	struct snap_key keys[NAME_KEYS_MAX];
+	unsigned n = name_keys(kind, id, m, keys);
 	int r = 0;
 
-	if (k->is_named && name.n != 0) {
-		snap_key_record(&key, kind, name);
-		r = snap_txn_store(t, SNAP_DB_NAME, &key, id, NULL, why);
-	}
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = snap_txn_store(t, SNAP_DB_NAME, &keys[i], id, NULL, why);
 	return r == 0 && k->index != NULL ? k->index(t, id, m, why) : r;
 }
 
@@ -127,14 +157,14 @@ int snap_record_unindex(struct snap_txn *t, uint32_t kind, struct str id, const 
 		struct why *why)
 {
 	const struct snap_record_kind *k = &kinds[kind];
-	struct str name = record_name(kind, m);
-	struct snap_key key;
+	struct snap_key keys[NAME_KEYS_MAX];
+	unsigned n = name_keys(kind, id, m, keys);
 	int r = 0;
 
-	snap_key_record(&key, kind, name);
 	/* A name that another record took over in the meantime stays with it. */
-	if (k->is_named && name.n != 0 && str_eq(snap_txn_find(t, SNAP_DB_NAME, &key), id))
-		r = snap_txn_drop(t, SNAP_DB_NAME, &key, NULL, why);
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		if (str_eq(snap_txn_find(t, SNAP_DB_NAME, &keys[i]), id))
+			r = snap_txn_drop(t, SNAP_DB_NAME, &keys[i], NULL, why);
 	return r == 0 && k->unindex != NULL ? k->unindex(t, id, m, why) : r;
 }
 

@@ -226,6 +226,40 @@ struct str snap_get_by_name(const struct snap_view *v, uint32_t kind, struct str
 	return id.n != 0 ? snap_get(v, kind, id) : STR_NONE;
 }
 
+struct str snap_get_by_field(const struct snap_view *v, uint32_t kind, enum snap_field field,
+		struct str value)
+{
+	struct snap_key key;
+	struct str id;
+
+	snap_key_field(&key, kind, (uint8_t)field, value);
+	id = snap_view_find(v, SNAP_DB_NAME, &key);
+	return id.n != 0 ? snap_get(v, kind, id) : STR_NONE;
+}
+
+void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
+		snap_id_fn *fn, void *arg)
+{
+	struct snap_key start;
+	MDB_val key, value;
+	MDB_cursor *c = NULL;
+	int rc;
+
+	sl_check(v, SNAP_VIEW_MAGIC);
+	snap_key_folded(&start, kind, name, STR_NONE);
+	key = snap_key_val(&start);
+	if (mdb_cursor_open(v->txn, v->env->db[SNAP_DB_NAME], &c) != 0)
+		return;
+	rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
+	for (; rc == 0; rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) {
+		struct str prefix = {(const char *)start.bytes, start.n};
+
+		if (!str_starts(snap_str(key), prefix) || !fn(arg, snap_str(value)))
+			break;
+	}
+	mdb_cursor_close(c);
+}
+
 uint64_t snap_version(const struct snap_view *v, uint32_t kind, struct str id)
 {
 	uint64_t version;

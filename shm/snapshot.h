@@ -51,6 +51,18 @@ struct str snap_view_digest(const struct snap_view *v); /* stream Update.digest_
  * (service, route, plugin code: name; consumer: username).  STR_NONE when absent. */
 struct str snap_get(const struct snap_view *v, uint32_t kind, struct str id);
 struct str snap_get_by_name(const struct snap_view *v, uint32_t kind, struct str name);
+/* By another field that says which one it is. */
+enum snap_field {
+	SNAP_FIELD_CUSTOM_ID = 'c',     /* consumer */
+	SNAP_FIELD_INSTANCE_NAME = 'i', /* plugin instance */
+};
+struct str snap_get_by_field(const struct snap_view *v, uint32_t kind, enum snap_field field,
+		struct str value);
+/* The ids of those whose name is the same but for the case of ASCII letters (consumers have that
+ * index); stops when fn returns false. */
+typedef bool snap_id_fn(void *arg, struct str id);
+void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
+		snap_id_fn *fn, void *arg);
 /* The resource's version as control counts it; 0 when absent. */
 uint64_t snap_version(const struct snap_view *v, uint32_t kind, struct str id);
 /* A blob by its sha256 (32 bytes). */

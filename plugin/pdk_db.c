@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kong.db.<entity>: the configuration of the node, to be read.  Lax only: it is everybody's. */
+#include "base/hex.h"
+#include "plugin/engine_instance.h"
+#include "plugin/pdk_part.h"
+#include "plugin/value_lua.h"
+#include "shm/record.pb-c.h"
+#include "shm/snapshot.h"
+
+#define STRATEGY "off"
+#define KEY_PARTS 5 /* of a cache key, between the entity's name and the workspace */
+#define FOLDED_MAX 100
+
+struct entity {
+	const char *name; /* as in kong.db.<name> */
+	uint32_t kind;
+	const ProtobufCMessageDescriptor *descriptor;
+};
+
+enum db_error { DB_INVALID_PRIMARY_KEY = 1, DB_UNSUPPORTED = 12 };
+
+/* nil, "[off] text", {code, name, message, strategy} */
+static int fail(lua_State *L, enum db_error code, const char *text)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "[" STRATEGY "] %s", text);
+	lua_createtable(L, 0, 4);
+	lua_pushinteger(L, code);
+	lua_setfield(L, -2, "code");
+	lua_pushstring(L, code == DB_UNSUPPORTED ? "operation unsupported" : "invalid primary key");
+	lua_setfield(L, -2, "name");
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, "message");
+	lua_pushliteral(L, STRATEGY);
+	lua_setfield(L, -2, "strategy");
+	return 3;
+}
+
+static const struct snap_view *view_of(lua_State *L)
+{
+	const struct snap_view *view = pdk_host(L)->view;
+
+	if (view == NULL)
+		luaL_error(L, "the configuration cannot be read here");
+	return view;
+}
+
+/* The field `json`, which every kind of record has; nil when there is no record. */
+static int push_record(lua_State *L, const struct entity *e, struct str record)
+{
+	const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(e->descriptor, "json");
+	ProtobufCMessage *m = NULL;
+	ProtobufCBinaryData *text;
+	json_t *json = NULL;
+
+	value_check_stack(L);
+	vm_host_enter(L);
+	if (record.n != 0)
+		m = protobuf_c_message_unpack(
+				e->descriptor, NULL, record.n, (const uint8_t *)record.p);
+	if (m != NULL) {
+		text = (ProtobufCBinaryData *)(void *)((char *)m + field->offset);
+		json = json_loadb((const char *)text->data, text->len, JSON_ALLOW_NUL, NULL);
+		protobuf_c_message_free_unpacked(m, NULL);
+	}
+	if (json != NULL)
+		value_push_config(L, json, NULL);
+	else
+		lua_pushnil(L);
+	json_decref(json);
+	vm_host_leave(L);
+	return 1;
+}
+
+static void check_options(lua_State *L, int arg)
+{
+	if (!lua_isnoneornil(L, arg) && !lua_istable(L, arg))
+		luaL_error(L, "options must be a table when specified");
+}
+
+static struct str field_str(lua_State *L, int table, const char *key)
+{
+	struct str s = STR_NONE;
+
+	lua_pushstring(L, key);
+	lua_rawget(L, table);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		s.p = lua_tolstring(L, -1, &s.n);
+	lua_pop(L, 1); /* the table keeps it */
+	return s;
+}
+
+/* (self, primary_key, options) */
+static int db_select(lua_State *L, const struct entity *e)
+{
+	struct str id;
+
+	if (!lua_istable(L, 2))
+		return luaL_error(L, "primary_key must be a table");
+	check_options(L, 3);
+	id = field_str(L, 2, "id");
+	if (id.p == NULL)
+		return fail(L, DB_INVALID_PRIMARY_KEY, "invalid primary key: '{}'");
+	if (!uuid_is_valid(id)) {
+		lua_pushfstring(L, "invalid primary key: '{id=\"%s\"}'", id.p);
+		return fail(L, DB_INVALID_PRIMARY_KEY, lua_tostring(L, -1));
+	}
+	return push_record(L, e, snap_get(view_of(L), e->kind, id));
+}
+
+static struct str check_unique(lua_State *L, const char *what)
+{
+	struct str s = {NULL, 0};
+
+	if (lua_type(L, 2) != LUA_TSTRING)
+		luaL_error(L, "%s must be a string", what);
+	check_options(L, 3);
+	s.p = lua_tolstring(L, 2, &s.n);
+	return s;
+}
+
+static int db_select_by_name(lua_State *L, const struct entity *e, const char *what)
+{
+	struct str name = check_unique(L, what);
+
+	return push_record(L, e, snap_get_by_name(view_of(L), e->kind, name));
+}
+
+static int db_select_by_field(
+		lua_State *L, const struct entity *e, enum snap_field field, const char *what)
+{
+	struct str value = check_unique(L, what);
+
+	return push_record(L, e, snap_get_by_field(view_of(L), e->kind, field, value));
+}
+
+/* ---- cache keys ---- */
+
+/* The key of a table's parts, "" for what it has not. */
+static void push_part(lua_State *L, int table, const char *key)
+{
+	lua_pushstring(L, key);
+	lua_rawget(L, table);
+	if (lua_istable(L, -1)) {
+		lua_pushliteral(L, "id");
+		lua_rawget(L, -2);
+		lua_remove(L, -2);
+	}
+	if (lua_type(L, -1) == LUA_TSTRING)
+		return;
+	lua_pop(L, 1);
+	lua_pushliteral(L, "");
+}
+
+static void push_argument(lua_State *L, int arg)
+{
+	if (lua_isnoneornil(L, arg) || lua_type(L, arg) == LUA_TLIGHTUSERDATA)
+		lua_pushliteral(L, "");
+	else
+		(void)vm_push_text(L, arg, NULL);
+}
+
+/* (self, key or entity, arg2, …, arg5) */
+static int db_cache_key(lua_State *L, const struct entity *e)
+{
+	static const char *const scope[] = {"name", "route", "service", "consumer"};
+	bool is_plugin = e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE;
+
+	lua_settop(L, 1 + KEY_PARTS);
+	luaL_checkstack(L, 4 * KEY_PARTS, "too many values");
+	if (lua_isnil(L, 2))
+		return luaL_error(L, "key must be a string or an entity");
+	lua_pushfstring(L, "%s:", e->name);
+	for (int i = 0; i < KEY_PARTS; i++) {
+		if (!lua_istable(L, 2))
+			push_argument(L, 2 + i);
+		else if (is_plugin && i < (int)PDK_COUNT(scope))
+			push_part(L, 2, scope[i]);
+		else if (!is_plugin && i == 0)
+			push_part(L, 2, "id");
+		else
+			lua_pushliteral(L, "");
+		lua_pushliteral(L, ":");
+	}
+	lua_pushliteral(L, ENGINE_WORKSPACE);
+	lua_concat(L, 2 + 2 * KEY_PARTS);
+	return 1;
+}
+
+/* What is in front of the next ':', which is dropped with it. */
+static struct str next_part(struct str *rest)
+{
+	ptrdiff_t colon = str_find_char(*rest, ':');
+	struct str part = colon < 0 ? *rest : str_head(*rest, (size_t)colon);
+
+	*rest = colon < 0 ? STR_NONE : str_from(*rest, (size_t)colon + 1);
+	return part;
+}
+
+static int db_select_by_cache_key(lua_State *L, const struct entity *e)
+{
+	struct str rest = check_unique(L, "cache_key"), part[KEY_PARTS];
+	const struct snap_view *view = view_of(L);
+	struct str id;
+
+	if (!str_eq(next_part(&rest), str_of(e->name))) {
+		lua_pushnil(L);
+		return 1;
+	}
+	for (int i = 0; i < KEY_PARTS; i++)
+		part[i] = next_part(&rest);
+	id = part[0];
+	if (e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE)
+		id = snap_instance(view, part[0], part[1], part[2], part[3]);
+	return push_record(L, e, id.n != 0 ? snap_get(view, e->kind, id) : STR_NONE);
+}
+
+/* ---- what changes it ---- */
+
+static int db_refuse(lua_State *L, const struct entity *e, const char *verb)
+{
+	lua_pushfstring(L, "cannot %s '%s' entities when not using a database", verb, e->name);
+	return fail(L, DB_UNSUPPORTED, lua_tostring(L, -1));
+}
+
+/* ---- usernames in any case ---- */
+
+struct found {
+	lua_State *L;
+	const struct snap_view *view;
+	const struct entity *e;
+	int n;
+};
+
+static bool add_found(void *arg, struct str id)
+{
+	struct found *f = arg;
+
+	push_record(f->L, f->e, snap_get(f->view, f->e->kind, id));
+	lua_rawseti(f->L, -2, ++f->n);
+	return f->n < FOLDED_MAX;
+}
+
+/* X(name in kong.db, in the names of C functions, kind, descriptor) */
+/* clang-format off */
+#define ENTITY_TABLE(X) \
+	X("consumers", consumers, CONSUMER, consumer) \
+	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance) \
+	X("routes", routes, ROUTE, route) \
+	X("services", services, SERVICE, service)
+
+#define X(text, c, kind, record) \
+	static const struct entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor}; \
+	static int c##_select(lua_State *L) { return db_select(L, &c); } \
+	static int c##_cache_key(lua_State *L) { return db_cache_key(L, &c); } \
+	static int c##_select_by_cache_key(lua_State *L) { return db_select_by_cache_key(L, &c); } \
+	static int c##_insert(lua_State *L) { return db_refuse(L, &c, "create"); } \
+	static int c##_update(lua_State *L) { return db_refuse(L, &c, "update"); } \
+	static int c##_upsert(lua_State *L) { return db_refuse(L, &c, "create or update"); } \
+	static int c##_delete(lua_State *L) { return db_refuse(L, &c, "delete"); }
+ENTITY_TABLE(X)
+#undef X
+/* clang-format on */
+
+static int routes_by_name(lua_State *L)
+{
+	return db_select_by_name(L, &routes, "name");
+}
+
+static int services_by_name(lua_State *L)
+{
+	return db_select_by_name(L, &services, "name");
+}
+
+static int plugins_by_instance_name(lua_State *L)
+{
+	return db_select_by_field(L, &plugins, SNAP_FIELD_INSTANCE_NAME, "instance_name");
+}
+
+static int consumers_by_username(lua_State *L)
+{
+	return db_select_by_name(L, &consumers, "username");
+}
+
+static int consumers_by_custom_id(lua_State *L)
+{
+	return db_select_by_field(L, &consumers, SNAP_FIELD_CUSTOM_ID, "custom_id");
+}
+
+static int consumers_by_any_case(lua_State *L)
+{
+	struct str name = check_unique(L, "username");
+	struct found f = {.L = L, .view = view_of(L), .e = &consumers};
+
+	lua_newtable(L);
+	value_check_stack(L);
+	vm_host_enter(L);
+	snap_each_by_folded_name(f.view, consumers.kind, name, add_found, &f);
+	vm_host_leave(L);
+	return 1;
+}
+
+/* clang-format off */
+#define SHARED_FUNCTIONS(c) \
+	PDK_ROW("select", c##_select, PDK_ANY, VM_LAX, "Method (primary_key): the entity {id = …} names, or nil") \
+	PDK_ROW("select_by_cache_key", c##_select_by_cache_key, PDK_ANY, VM_LAX, "Method (cache_key): the entity of a key that cache_key() made, or nil") \
+	PDK_ROW("cache_key", c##_cache_key, PDK_ANY, VM_LAX, "Method (key or entity, …): its key for kong.cache; what is cached there is made anew with the next generation") \
+	PDK_ROW("insert", c##_insert, PDK_ANY, VM_LAX, "Method: nil, why, error with code 12: nodes do not write") \
+	PDK_ROW("update", c##_update, PDK_ANY, VM_LAX, "Method: as insert") \
+	PDK_ROW("upsert", c##_upsert, PDK_ANY, VM_LAX, "Method: as insert") \
+	PDK_ROW("delete", c##_delete, PDK_ANY, VM_LAX, "Method: as insert")
+
+static const struct pdk_function consumers_rows[] = {
+	SHARED_FUNCTIONS(consumers)
+	PDK_ROW("select_by_username", consumers_by_username, PDK_ANY, VM_LAX, "Method (username): the consumer, or nil")
+	PDK_ROW("select_by_custom_id", consumers_by_custom_id, PDK_ANY, VM_LAX, "Method (custom_id): the consumer, or nil")
+	PDK_ROW("select_by_username_ignore_case", consumers_by_any_case, PDK_ANY, VM_LAX, "Method (username): an array of the consumers so named in any case (ASCII), 100 at most")
+};
+static const struct pdk_function plugins_rows[] = {
+	SHARED_FUNCTIONS(plugins)
+	PDK_ROW("select_by_instance_name", plugins_by_instance_name, PDK_ANY, VM_LAX, "Method (instance_name): the plugin, or nil")
+};
+static const struct pdk_function routes_rows[] = {
+	SHARED_FUNCTIONS(routes)
+	PDK_ROW("select_by_name", routes_by_name, PDK_ANY, VM_LAX, "Method (name): the route, or nil")
+};
+static const struct pdk_function services_rows[] = {
+	SHARED_FUNCTIONS(services)
+	PDK_ROW("select_by_name", services_by_name, PDK_ANY, VM_LAX, "Method (name): the service, or nil")
+};
+/* clang-format on */
+
+/* A strict VM has no kong.db. */
+void pdk_open_db(lua_State *L, int env_index)
+{
+	if (pdk_host(L)->level != VM_LAX)
+		return;
+#define X(text, c, kind, record) \
+	pdk_register(L, env_index, "kong.db." text, c##_rows, PDK_COUNT(c##_rows));
+	ENTITY_TABLE(X)
+#undef X
+}
