@@ -245,10 +245,12 @@ static bool add_found(void *arg, struct str id)
 /* X(name in kong.db, in the names of C functions, kind, descriptor) */
 /* clang-format off */
 #define ENTITY_TABLE(X) \
+	X("certificates", certificates, CERTIFICATE, certificate) \
 	X("consumers", consumers, CONSUMER, consumer) \
 	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance) \
 	X("routes", routes, ROUTE, route) \
-	X("services", services, SERVICE, service)
+	X("services", services, SERVICE, service) \
+	X("snis", snis, SNI, sni)
 
 #define X(text, c, kind, record) \
 	static const struct entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor}; \
@@ -266,6 +268,11 @@ ENTITY_TABLE(X)
 static int routes_by_name(lua_State *L)
 {
 	return db_select_by_name(L, &routes, "name");
+}
+
+static int snis_by_name(lua_State *L)
+{
+	return db_select_by_name(L, &snis, "name");
 }
 
 static int services_by_name(lua_State *L)
@@ -311,6 +318,9 @@ static int consumers_by_any_case(lua_State *L)
 	PDK_ROW("upsert", c##_upsert, PDK_ANY, VM_LAX, "Method: as insert") \
 	PDK_ROW("delete", c##_delete, PDK_ANY, VM_LAX, "Method: as insert")
 
+static const struct pdk_function certificates_rows[] = {
+	SHARED_FUNCTIONS(certificates)
+};
 static const struct pdk_function consumers_rows[] = {
 	SHARED_FUNCTIONS(consumers)
 	PDK_ROW("select_by_username", consumers_by_username, PDK_ANY, VM_LAX, "Method (username): the consumer, or nil")
@@ -324,6 +334,10 @@ static const struct pdk_function plugins_rows[] = {
 static const struct pdk_function routes_rows[] = {
 	SHARED_FUNCTIONS(routes)
 	PDK_ROW("select_by_name", routes_by_name, PDK_ANY, VM_LAX, "Method (name): the route, or nil")
+};
+static const struct pdk_function snis_rows[] = {
+	SHARED_FUNCTIONS(snis)
+	PDK_ROW("select_by_name", snis_by_name, PDK_ANY, VM_LAX, "Method (name): the SNI, or nil")
 };
 static const struct pdk_function services_rows[] = {
 	SHARED_FUNCTIONS(services)

@@ -13,12 +13,12 @@ typedef int snap_index_fn(
 
 struct snap_record_kind {
 	const ProtobufCMessageDescriptor *descriptor;
-	size_t name;   /* offset of its name in the message */
+	size_t name;  /* offset of its name in the message */
 	size_t field; /* offset of another field it is found by; 0 = none */
 	enum snap_field field_letter;
 	bool is_folded; /* found by its name in any case too */
-	bool is_named; /* found by that name (instances are not: it is their plugin's) */
-	bool is_code;  /* refers to blobs */
+	bool is_named;  /* found by that name (instances are not: it is their plugin's) */
+	bool is_code;   /* refers to blobs */
 	snap_index_fn *index, *unindex; /* beyond the name; NULL: nothing */
 };
 

@@ -226,8 +226,8 @@ struct str snap_get_by_name(const struct snap_view *v, uint32_t kind, struct str
 	return id.n != 0 ? snap_get(v, kind, id) : STR_NONE;
 }
 
-struct str snap_get_by_field(const struct snap_view *v, uint32_t kind, enum snap_field field,
-		struct str value)
+struct str snap_get_by_field(
+		const struct snap_view *v, uint32_t kind, enum snap_field field, struct str value)
 {
 	struct snap_key key;
 	struct str id;

@@ -56,8 +56,8 @@ enum snap_field {
 	SNAP_FIELD_CUSTOM_ID = 'c',     /* consumer */
 	SNAP_FIELD_INSTANCE_NAME = 'i', /* plugin instance */
 };
-struct str snap_get_by_field(const struct snap_view *v, uint32_t kind, enum snap_field field,
-		struct str value);
+struct str snap_get_by_field(
+		const struct snap_view *v, uint32_t kind, enum snap_field field, struct str value);
 /* The ids of those whose name is the same but for the case of ASCII letters (consumers have that
  * index); stops when fn returns false. */
 typedef bool snap_id_fn(void *arg, struct str id);

@@ -26,6 +26,30 @@
 	X("kong.cache.invalidate", "access", "('none')", "", "()", "! key must be a string") \
 	X("kong.cache.invalidate_local", "access", "('none')", "", "()", "! key must be a string")
 
+#define CONTRACT_DB_SHARED(X, entity) \
+	X("kong.db." entity ".select", "access", "({id = '11111111-1111-4111-8111-111111111111'})", "nil", "()", "! primary_key must be a table") \
+	X("kong.db." entity ".select_by_cache_key", "access", "('other:x')", "nil", "()", "! cache_key must be a string") \
+	X("kong.db." entity ".cache_key", "access", "('a', 'b')", entity ":a:b::::0dc6f45b-8f8d-40d2-a504-473544ee190b", "()", "! key must be a string or an entity") \
+	X("kong.db." entity ".insert", "access", "({})", "nil, [off] cannot create '" entity "' entities when not using a database, table", NO_ARGUMENTS) \
+	X("kong.db." entity ".update", "access", "({})", "nil, [off] cannot update '" entity "' entities when not using a database, table", NO_ARGUMENTS) \
+	X("kong.db." entity ".upsert", "access", "({})", "nil, [off] cannot create or update '" entity "' entities when not using a database, table", NO_ARGUMENTS) \
+	X("kong.db." entity ".delete", "access", "({})", "nil, [off] cannot delete '" entity "' entities when not using a database, table", NO_ARGUMENTS)
+
+#define CONTRACT_DB(X) \
+	CONTRACT_DB_SHARED(X, "certificates") \
+	CONTRACT_DB_SHARED(X, "consumers") \
+	CONTRACT_DB_SHARED(X, "plugins") \
+	CONTRACT_DB_SHARED(X, "routes") \
+	CONTRACT_DB_SHARED(X, "services") \
+	CONTRACT_DB_SHARED(X, "snis") \
+	X("kong.db.snis.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
+	X("kong.db.consumers.select_by_username", "access", "('none')", "nil", "(1)", "! username must be a string") \
+	X("kong.db.consumers.select_by_custom_id", "access", "('none')", "nil", "(1)", "! custom_id must be a string") \
+	X("kong.db.consumers.select_by_username_ignore_case", "access", "('none')", "table", "(1)", "! username must be a string") \
+	X("kong.db.plugins.select_by_instance_name", "access", "('none')", "nil", "(1)", "! instance_name must be a string") \
+	X("kong.db.routes.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
+	X("kong.db.services.select_by_name", "access", "('none')", "nil", "('none', 1)", "! options must be a table when specified")
+
 #define CONTRACT_KONG(X) \
 	X("kong.client.get_ip", "access", "()", "192.0.2.7", NO_ARGUMENTS) \
 	X("kong.client.get_port", "access", "()", "4711", NO_ARGUMENTS) \

@@ -17,7 +17,7 @@ static const struct contract {
 	const char *name, *phase, *call, *result, *wrong, *error;
 } contracts[] = {
 #define X(name, phase, call, result, ...) {name, phase, call, result, __VA_ARGS__},
-		CONTRACT_CACHE(X) CONTRACT_KONG(X) CONTRACT_NGX(X) CONTRACT_SLUICE(X)
+		CONTRACT_CACHE(X) CONTRACT_DB(X) CONTRACT_KONG(X) CONTRACT_NGX(X) CONTRACT_SLUICE(X)
 #undef X
 };
 
@@ -71,6 +71,8 @@ static const char *callee(const char *name)
 		snprintf(text, sizeof(text), "kong.cache:%s", name + 11);
 	else
 		snprintf(text, sizeof(text), "%s", name);
+	if (strncmp(name, "kong.db.", 8) == 0)
+		*strrchr(text, '.') = ':';
 	return text;
 }
 
