@@ -45,7 +45,10 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_service_tls.c \
 	plugin/pdk_sluice.c \
 	plugin/pdk_table.c \
-	plugin/plan.c plugin/plan.h
+	plugin/pdk_vault.c \
+	plugin/plan.c plugin/plan.h \
+	plugin/vault.c plugin/vault.h \
+	plugin/vault_config.c
 plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 
 LIBPDK = plugin/libpdk.a
@@ -124,6 +127,11 @@ tests_unit_test_pdk_sluice_SOURCES = tests/unit/test_pdk_sluice.c $(PDK_ROWS)
 tests_unit_test_pdk_sluice_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_sluice_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_sluice_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_vault
+tests_unit_test_pdk_vault_SOURCES = tests/unit/test_pdk_vault.c $(PDK_ROWS)
+tests_unit_test_pdk_vault_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_vault_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_vault_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_cache
 tests_unit_test_pdk_cache_SOURCES = tests/unit/test_pdk_cache.c $(PDK_ROWS)
 tests_unit_test_pdk_cache_CFLAGS = $(ENGINE_TEST_CFLAGS)

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/log.h"
 #include "plugin/value_lua.h"
+#include "plugin/vault.h"
 #include "shm/record.pb-c.h"
 
 static uint64_t next_sequence = 1;
@@ -138,6 +140,17 @@ static void add_hidden(const struct engine_instance *i, lua_State *L)
 	lua_rawset(L, -3);
 }
 
+static void report_reference(void *arg, const char *field, const char *reference, const char *why)
+{
+	const struct engine_instance *i = arg;
+	char quoted[2][300];
+
+	log_warn("unable to resolve a reference",
+			"plugin=%s instance=%s field=%s reference=%s error=%s", i->version->name,
+			i->id, field, log_quote(quoted[0], sizeof(quoted[0]), str_of(reference)),
+			log_quote(quoted[1], sizeof(quoted[1]), str_of(why)));
+}
+
 void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b, lua_State *L)
 {
 	json_t *config;
@@ -148,6 +161,7 @@ void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b, 
 	}
 	value_check_stack(L);
 	config = json_loadb(i->config, i->config_n, 0, NULL);
+	vault_resolve_config(config, i->version->schema, report_reference, i);
 	value_push_config(L, config, i->version->schema);
 	json_decref(config);
 	add_hidden(i, L);

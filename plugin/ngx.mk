@@ -38,6 +38,7 @@ MODULE_LUA = \
 	plugin/module_lua/_jwk.lua \
 	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
+	plugin/module_lua/_vault.lua \
 	plugin/module_lua/kong.constants.lua \
 	plugin/module_lua/kong.meta.lua \
 	plugin/module_lua/kong.tools.cjson.lua \

@@ -23,7 +23,8 @@
 	X(service_response) \
 	X(service_tls) \
 	X(sluice) \
-	X(table)
+	X(table) \
+	X(vault)
 /* clang-format on */
 
 #define X(part) void pdk_open_##part(lua_State *L, int env_index);

@@ -50,6 +50,13 @@
 	X("kong.db.routes.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
 	X("kong.db.services.select_by_name", "access", "('none')", "nil", "('none', 1)", "! options must be a table when specified")
 
+#define CONTRACT_VAULT(X) \
+	X("kong.vault.is_reference", "access", "('{vault://env/a}')", "true", "()", "false") \
+	X("kong.vault.parse_reference", "access", "('{vault://env/a}').name", "env", "()", "! reference must be a string") \
+	X("kong.vault.get", "access", "('x')", "nil, not a reference [x]", "()", "! reference must be a string") \
+	X("kong.vault.update", "access", "({a = 1}).a", "1", "()", "! config must be a table") \
+	X("kong.vault.try", "access", "(function() return 1 end)", "1, nil", "()", "! callback must be a function")
+
 #define CONTRACT_KONG(X) \
 	X("kong.client.get_ip", "access", "()", "192.0.2.7", NO_ARGUMENTS) \
 	X("kong.client.get_port", "access", "()", "4711", NO_ARGUMENTS) \

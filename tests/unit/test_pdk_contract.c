@@ -17,7 +17,8 @@ static const struct contract {
 	const char *name, *phase, *call, *result, *wrong, *error;
 } contracts[] = {
 #define X(name, phase, call, result, ...) {name, phase, call, result, __VA_ARGS__},
-		CONTRACT_CACHE(X) CONTRACT_DB(X) CONTRACT_KONG(X) CONTRACT_NGX(X) CONTRACT_SLUICE(X)
+		CONTRACT_CACHE(X) CONTRACT_DB(X) CONTRACT_VAULT(X) CONTRACT_KONG(X) CONTRACT_NGX(X)
+				CONTRACT_SLUICE(X)
 #undef X
 };
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * References to secrets: {vault://env/<resource>[/<key>][?prefix=…]}.  The environment is that of
+ * sluiced at its start; variables named SLUICE_… are the node's own and never given.  Knows no
+ * Lua.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/why.h"
+
+struct vault_reference {
+	struct str name;     /* the vault: "env" */
+	struct str resource; /* decoded; what is before the last "/" */
+	struct str key;      /* decoded; n == 0: none */
+	struct str query;    /* as written */
+	bool has_version;
+	unsigned version;
+};
+
+bool vault_is_reference(struct str text);
+/* Parts live in a, or in text.  -EINVAL with why. */
+int vault_parse(struct arena *a, struct str text, struct vault_reference *ret, struct why *why);
+/* The value, in a.  -EINVAL (no reference, no such vault), -ENOENT (no value), with why. */
+int vault_get(struct arena *a, struct str text, struct str *ret, struct why *why);
+
+/* Replaces references of `referenceable` fields in a plugin's config by their values, "" where
+ * there is none, and keeps them in "$refs" of their record: {field: reference, or a list or map of
+ * them}.  schema: a plugin's, JSON form.  report: called for each that has no value. */
+typedef void vault_report_fn(void *arg, const char *field, const char *reference, const char *why);
+void vault_resolve_config(json_t *config, json_t *schema, vault_report_fn *report, void *arg);
