@@ -55,6 +55,11 @@ tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_limits
+tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
+tests_unit_test_limits_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_limits_LDADD = $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS) $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_schema_model
 tests_unit_test_schema_model_SOURCES = tests/unit/test_schema_model.c tests/unit/schema_random.h
 tests_unit_test_schema_model_CFLAGS = $(UNIT_CFLAGS)

@@ -422,6 +422,7 @@ void engine_idle(struct engine *e)
 		if (v->box != NULL || v->failed_ms != 0)
 			engine_note_load(e, v);
 	}
+	(void)vm_reap();
 }
 
 void engine_stats(struct engine *e, engine_stat_fn *fn, void *arg)

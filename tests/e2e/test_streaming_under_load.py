@@ -143,3 +143,67 @@ def test_wrk_with_64_connections_sees_no_error_and_nothing_is_left_open(node, or
     assert all(now <= then + 2 for now, then in zip(open_files(), before)), (before, open_files())
     states = subprocess.run(["ps", "-o", "stat=", "--ppid", str(node.process.pid)], capture_output=True, text=True, check=True).stdout
     assert "Z" not in states, states
+
+
+MEGABYTE = "local t = {} for i = 1, 10 do t[i] = ('x'):rep(100000) .. i end"
+
+
+def rss_of_all(node):
+    return {pid: rss_kb(pid) for pid in [node.process.pid, *node.worker_pids()]}
+
+
+@pytest.mark.long
+def test_a_thousand_replacements_leave_master_and_workers_as_large_as_they_were(make_node, origin):
+    """Flat: within 6 %, or 2 MB, of what it was after the first hundred; each version holds a megabyte and more."""
+    node = make_node(plugin_limits_cpu_ms="500").start()
+    node.route_to(origin, name="r")
+    node.plugin("stamp", MEGABYTE + stamper(0))
+    node.make("/plugins", {"name": "stamp"})
+    node.wait_plugin("stamp")
+    before = None
+    with Load(node.proxy_port, n=4, check=whole) as load:
+        for version in range(1, 1101):
+            assert node.admin("PATCH", "/custom-plugins/stamp", {"handler": MEGABYTE + stamper(version)}).status_code == 200
+            if version == 100:
+                eventually(lambda: node.get("/r").headers["X-Filter"] == "100", "version 100 is in force", 30)
+                before = rss_of_all(node)
+        eventually(lambda: node.get("/r").headers["X-Filter"] == "1100", "the last version is in force", 30)
+        load.wait_for(100)
+    assert load.problems == []
+
+    def flat():
+        after = rss_of_all(node)
+        assert after.keys() == before.keys()
+        assert all(after[pid] <= max(before[pid] * 1.06, before[pid] + 2048) for pid in before), (before, after)
+        return True
+    if SLOW == 1:  # a sanitizer's quarantine keeps memory by design
+        eventually(flat, "the memory of replaced versions is back", 20)
+
+
+def test_a_removed_plugin_gives_its_memory_back(node, origin):
+    node.route_to(origin, name="r")
+    eventually(lambda: node.get("/r").status_code == 200, "proxied")
+    before = rss_of_all(node)
+    names = [f"fat{i}" for i in range(8)]
+    for name in names:
+        node.make("/custom-plugins", {
+            "name": name, "limits": {"cpu_ms": 200},
+            "schema": f'return {{ name = "{name}", fields = {{ {{ config = {{ type = "record", fields = {{}} }} }} }} }}',
+            "handler": 'local keep = {} for i = 1, 10 do keep[i] = ("x"):rep(1000000) .. i end\n'
+                       'local P = { PRIORITY = 1, VERSION = "1" } function P:access() kong.ctx.plugin.n = #keep end return P'})
+        node.make("/plugins", {"name": name})
+    node.wait_plugin(names[-1])
+    for _ in range(20):
+        assert node.get("/r").status_code == 200
+    grown = eventually(lambda: (now := rss_of_all(node)) and min(now[p] - before[p] for p in node.worker_pids()) > 50000 and now, "they hold memory")
+    for p in node.admin("GET", "/plugins").json()["data"]:
+        assert node.admin("DELETE", f"/plugins/{p['id']}").status_code == 204
+    for name in names:
+        assert node.admin("DELETE", f"/custom-plugins/{name}").status_code == 204
+
+    def back():
+        now = rss_of_all(node)
+        assert all(now[p] - before[p] < (grown[p] - before[p]) * 0.1 + 4096 for p in node.worker_pids()), (before, grown, now)
+        return True
+    if SLOW == 1:
+        eventually(back, "it is back", 20)

@@ -54,6 +54,8 @@ static const struct exchange_ops ops = {
 
 int bench_set_up(void **state)
 {
+	static const struct breaker_conf breaker_conf = {
+			BENCH_BREAKER_TRIPS, 60000, BENCH_BREAKER_RETRY_MS};
 	struct bench *b = calloc(1, sizeof(*b));
 	struct why why = WHY_NONE;
 
@@ -68,12 +70,14 @@ int bench_set_up(void **state)
 	assert_int_equal(dict_create(&b->dict, &b->dict_fd, DICT_BYTES_MIN, DICT_BYTES_MIN / 4,
 					 &why),
 			0);
+	assert_int_equal(breaker_create(&b->breaker, &b->breaker_fd, &breaker_conf, &why), 0);
 	b->conf = (struct engine_conf){.level = VM_LAX,
 			.limits.by_default = {.cpu_ms = 20, .memory_mb = 32, .log_lines = 100},
 			.node_id = "22222222-2222-4222-8222-222222222222",
 			.hostname = "node.example",
 			.version = "0.0.0",
 			.workers_total = 1,
+			.breaker = b->breaker,
 			.dict = b->dict,
 			.trusted_ips = STR("10.0.0.0/8, ::1")};
 	assert_int_equal(engine_new(&b->engine, &b->conf, &why), 0);
@@ -89,6 +93,8 @@ int bench_tear_down(void **state)
 	engine_free(b->engine);
 	dict_free(b->dict);
 	close(b->dict_fd);
+	breaker_free(b->breaker);
+	close(b->breaker_fd);
 	snapshot_writer_free(b->writer);
 	remove_below(b->root);
 	free(b);

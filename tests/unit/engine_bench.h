@@ -15,8 +15,13 @@
 #include "plugin/chain.h"
 #include "plugin/engine.h"
 #include "plugin/exchange.h"
+#include "shm/breaker.h"
 #include "shm/dict.h"
 #include "shm/snapshot_write.h"
+
+/* Of the bench's breaker; the window is a minute. */
+#define BENCH_BREAKER_TRIPS 3
+#define BENCH_BREAKER_RETRY_MS 100
 
 struct bench {
 	char root[64], dir[96];
@@ -34,6 +39,8 @@ struct bench {
 	struct engine_conf conf;
 	struct dict *dict;
 	int dict_fd;
+	struct breaker *breaker;
+	int breaker_fd;
 	struct arena *arena;
 	struct exchange x;
 	struct chain *chain;
