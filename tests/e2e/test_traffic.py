@@ -58,6 +58,7 @@ def test_each_request_counts_once_for_its_route_its_status_and_who_answered(make
 def test_the_services_time_and_the_gateways_are_told_apart(make_node, origin):
     node = make_node(workers="2").start()
     node.route_to(origin)
+    node.wait_settled()
     origin.behave = lambda request: time.sleep(0.12)  # and then its usual answer
     for _ in range(5):
         assert node.get("/r").status_code == 200
@@ -76,13 +77,14 @@ def test_the_services_time_and_the_gateways_are_told_apart(make_node, origin):
 def test_a_renamed_route_goes_on_and_hostile_names_cannot_forge_lines(make_node, origin):
     node = make_node(workers="1").start()
     node.route_to(origin)
+    node.wait_settled()
     node.get("/r")
     node.admin("PATCH", "/routes/r", {"name": "renamed"})
     node.wait_settled()
     node.get("/r")
     eventually(lambda: routes(node)["renamed"]["requests"] == 2, "both are counted under the new name")
     for line in metrics(node).splitlines():
-        assert re.match(r'^(#.*|[a-z_:]+(\{([a-z_]+="([^"\\]|\\.)*",?)*\})? [-+0-9.eInfNa]+)$', line), line
+        assert re.match(r'^(#.*|[a-z_:][a-z_:0-9]*(\{([a-z_]+="([^"\\]|\\.)*",?)*\})? [-+0-9.eInfNa]+)$', line), line
 
 
 def test_routes_past_the_limit_are_counted_together(make_node, origin):
