@@ -25,6 +25,7 @@ master_libmaster_a_SOURCES = \
 	master/outcome.c master/outcome.h \
 	master/own_certificate.c master/own_certificate.h \
 	master/plan.c master/plan.h \
+	master/proc.c master/proc.h \
 	master/reload.c master/reload.h \
 	master/review.c master/review.h \
 	master/rollout.c master/rollout.h \

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "master/child.h"
+#include "master/proc.h"
 #include "plugin/phase.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
@@ -268,16 +269,19 @@ static json_t *worker_json(const struct status_sources *s, uint32_t i)
 	const struct board_slot *b = &steering_board(s->steering)->slots[i];
 	const struct stat_worker *w = stat_of(s, i);
 	uint64_t now = clock_mono_ns(), beat = atomic_load(&b->heartbeat_ns);
+	struct proc_usage usage;
 
-	return json_pack("{s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:s}", "slot", (int)i,
-			"pid", (int)supervise_pid(s->workers, i), "state",
+	proc_read(&usage, supervise_pid(s->workers, i));
+	return json_pack("{s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "slot",
+			(int)i, "pid", (int)supervise_pid(s->workers, i), "state",
 			supervise_state(s->workers, i), "restarts",
 			(int)supervise_restarts(s->workers, i), "generation",
 			(json_int_t)atomic_load(&b->generation), "heartbeat_age_ms",
 			(json_int_t)(beat < now ? (now - beat) / 1000000 : 0), "connections_active",
 			(json_int_t)atomic_load(&w->connections_active), "connections_accepted",
 			(json_int_t)atomic_load(&w->connections_accepted), "requests_total",
-			(json_int_t)atomic_load(&w->requests_total), "error",
+			(json_int_t)atomic_load(&w->requests_total), "cpu_ms",
+			(json_int_t)usage.cpu_ms, "rss_bytes", (json_int_t)usage.rss_bytes, "error",
 			supervise_failure(s->workers, i));
 }
 

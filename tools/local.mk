@@ -5,15 +5,20 @@ tools_libctl_a_SOURCES = \
 	tools/file_text.c tools/file_text.h \
 	tools/node_link.c tools/node_link.h \
 	tools/render.c tools/render.h \
+	tools/screen.c tools/screen.h \
+	tools/spread.c tools/spread.h \
 	tools/text_table.c tools/text_table.h \
 	tools/trial_ask.c tools/trial_ask.h \
 	tools/trial_case.c tools/trial_case.h \
 	tools/trial_expect.c tools/trial_expect.h tools/trial_http.c tools/trial_http.h \
 	tools/trial_show.c tools/trial_show.h \
+	tools/top_model.c tools/top_model.h \
+	tools/verb_latency.c \
 	tools/verb_lint.c \
 	tools/verb_new.c \
 	tools/verb_node.c \
 	tools/verb_test.c \
+	tools/verb_top.c \
 	tools/verbs.c tools/verbs.h
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 

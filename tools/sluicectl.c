@@ -67,19 +67,45 @@ static void refuse_verb(const char *word)
 }
 
 struct options {
-	const char *config, *prefix, *case_name;
-	bool is_json, is_help, is_watch;
+	const char *config, *prefix;
+	struct ctl ctl; /* what the verb's own options say */
+	bool is_help;
 	int exit_code; /* ≥ 0: done already */
 };
+
+/* Of CTL_OPTIONS, counted from here: no option has such a letter. */
+#define FIRST_OF_VERBS 1000
+
+enum verb_option {
+	BEFORE_VERB_OPTIONS = FIRST_OF_VERBS - 1,
+#define X(field, name, type) OPTION_##field,
+	CTL_OPTIONS(X)
+#undef X
+};
+
+static void take_verb_option(struct ctl *ctl, int opt)
+{
+#define TAKE_TEXT(field) ctl->field = optarg
+#define TAKE_FLAG(field) ctl->field = true
+#define X(field, name, type) \
+	if (opt == OPTION_##field) \
+		TAKE_##type(field);
+	CTL_OPTIONS(X)
+#undef X
+}
 
 /* getopt permutes: options may stand before or behind the verb. */
 static void parse_options(struct options *o, int argc, char **argv)
 {
+#define HAS_TEXT required_argument
+#define HAS_FLAG no_argument
 	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
 			{"prefix", required_argument, NULL, 'p'}, {"json", no_argument, NULL, 'j'},
 			{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'v'},
-			{"case", required_argument, NULL, 'C'}, {"watch", no_argument, NULL, 'W'},
-			{NULL, 0, NULL, 0}};
+#define X(field, name, type) {name, HAS_##type, NULL, OPTION_##field},
+			CTL_OPTIONS(X)
+#undef X
+					{NULL, 0, NULL, 0}};
 	int opt;
 
 	*o = (struct options){.exit_code = -1};
@@ -89,16 +115,14 @@ static void parse_options(struct options *o, int argc, char **argv)
 		} else if (opt == 'p') {
 			o->prefix = optarg;
 		} else if (opt == 'j') {
-			o->is_json = true;
-		} else if (opt == 'C') {
-			o->case_name = optarg;
-		} else if (opt == 'W') {
-			o->is_watch = true;
+			o->ctl.is_json = true;
 		} else if (opt == 'h') {
 			o->is_help = true;
 		} else if (opt == 'v') {
 			puts("sluicectl " PACKAGE_VERSION);
 			o->exit_code = CTL_OK;
+		} else if (opt >= FIRST_OF_VERBS) {
+			take_verb_option(&o->ctl, opt);
 		} else {
 			o->exit_code = CTL_USAGE;
 		}
@@ -122,11 +146,7 @@ static int run_verb(const struct ctl_verb *v, const struct options *o, char **ar
 	sl_auto(conf) conf = NULL;
 	struct why why = WHY_NONE;
 	char text[1200];
-	struct ctl ctl = {.is_json = o->is_json,
-			.case_name = o->case_name,
-			.is_watch = o->is_watch,
-			.n_args = n,
-			.args = args};
+	struct ctl ctl = o->ctl;
 
 	if (n < v->args_min || (v->args_max >= 0 && n > v->args_max)) {
 		fprintf(stderr, "usage: sluicectl %s%s%s\n", v->name,
@@ -137,6 +157,8 @@ static int run_verb(const struct ctl_verb *v, const struct options *o, char **ar
 		fprintf(stderr, "sluicectl: %s\n", why_text(&why, text, sizeof(text)));
 		return CTL_USAGE;
 	}
+	ctl.n_args = n;
+	ctl.args = args;
 	ctl.conf = conf;
 	ctl.prefix = choose_prefix(o, conf);
 	return (int)v->run(&ctl);

@@ -19,6 +19,27 @@ const struct ctl_verb ctl_verbs[] = {
 		{"generations", "", "the newest changes of the configuration and their outcome",
 				"Newest first; as many as sluiced remembers (64).\n", 0, 0,
 				verb_generations},
+		{"latency", "", "what plugins and routes take: quantiles and the shape",
+				"Since the node started; the last column shows where the values "
+				"lie, from 0.5 us to\n4 s, darker where more are.\n\n"
+				"  --plugin NAME       this plugin only\n"
+				"  --phase NAME        this phase only\n"
+				"  --route NAME        this route only, and no plugins\n"
+				"  --watch             what came in the last interval, again and "
+				"again; a line of\n"
+				"                      the heat map for each (q ends it)\n"
+				"  --interval SECONDS  of --watch (1)\n",
+				0, 0, verb_latency},
+		{"top", "", "workers, plugins and routes as they are busy now",
+				"Rates of the last interval. Keys: s sort, p pause, + and - "
+				"interval, q quit.\n\n"
+				"  --interval SECONDS  between two pictures (1)\n"
+				"  --sort NAME         plugins by share (default), runs, p99, "
+				"errors or "
+				"name\n"
+				"  --once              one picture, then end; with --json as a "
+				"document\n",
+				0, 0, verb_top},
 		{"plugin lint", "FILE|DIR ...", "check a plugin's sources without a node",
 				"FILE: schema.lua (any name that ends so) or a handler; files of "
 				"one directory are\n"

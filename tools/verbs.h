@@ -15,13 +15,31 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 3, /* no node there, or it does not answer */
 };
 
+/* Options of single verbs.  X(field, "name", TEXT | FLAG); a TEXT is NULL when not given. */
+/* clang-format off */
+#define CTL_OPTIONS(X) \
+	X(case_name,   "case",        TEXT) /* plugin test: only this one */ \
+	X(is_watch,    "watch",       FLAG) /* again at each change, or at each interval */ \
+	X(is_once,     "once",        FLAG) /* top: one picture, then end */ \
+	X(plugin,      "plugin",      TEXT) /* of this plugin only */ \
+	X(route,       "route",       TEXT) /* of this route only */ \
+	X(phase,       "phase",       TEXT) /* of this phase only */ \
+	X(interval,    "interval",    TEXT) /* seconds between two pictures */ \
+	X(sort,        "sort",        TEXT) /* what rows are ordered by */ \
+	X(slower_than, "slower-than", TEXT) /* trace: a duration, "1ms" */ \
+	X(count,       "count",       TEXT) /* trace: end after so many */
+/* clang-format on */
+
 struct ctl {
 	const char *prefix;
 	const struct conf *conf; /* defaults when -c was not given */
 	bool is_json;
-	const char *case_name; /* plugin test: only this one; NULL = all */
-	bool is_watch;         /* plugin test: again at each change */
-	int n_args;            /* behind the verb */
+#define CTL_FIELD_TEXT const char *
+#define CTL_FIELD_FLAG bool
+#define X(field, name, type) CTL_FIELD_##type field;
+	CTL_OPTIONS(X)
+#undef X
+	int n_args; /* behind the verb */
 	char **args;
 };
 
@@ -43,6 +61,10 @@ enum ctl_exit verb_workers(const struct ctl *ctl);
 enum ctl_exit verb_plugins(const struct ctl *ctl);
 enum ctl_exit verb_generations(const struct ctl *ctl);
 enum ctl_exit verb_reload(const struct ctl *ctl);
+/* verb_latency.c */
+enum ctl_exit verb_latency(const struct ctl *ctl);
+/* verb_top.c */
+enum ctl_exit verb_top(const struct ctl *ctl);
 /* verb_lint.c */
 enum ctl_exit verb_plugin_lint(const struct ctl *ctl);
 /* verb_test.c */
