@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "plugin/vm.h"
 #include "tests/unit/engine_bench.h"
+#include "tests/unit/snap_fixture.h"
 
 #define ROUNDS 15
 #define CALLS_PER_RUN 100
@@ -99,7 +100,7 @@ static double budget_ns(uint32_t cpu_ms)
 	double ns;
 
 	engine_free(b->engine);
-	b->conf.limits.cpu_ms = cpu_ms;
+	b->conf.limits.by_default.cpu_ms = cpu_ms;
 	assert_int_equal(engine_new(&b->engine, &b->conf, &why), 0);
 	bench_plugin(b, "p", 1,
 			"function P:access() local n = 0 "
@@ -222,41 +223,61 @@ static void print_entry(void)
 	printf("| the three plugins of bench/plugins | %.2f |\n", three_plugins_ns() / 1e3);
 }
 
+static void ignore_report(void *arg, const struct engine_report *report)
+{
+	(void)arg;
+	(void)report;
+}
+
 static void take_memory(void *arg, const struct engine_plugin_stat *stat)
 {
 	*(double *)arg = (double)stat->memory_bytes;
 }
 
-/* The first request on a plugin of about 5 kB of source: its VM is made, the handler loaded. */
+/* A plugin of about 5 kB of source, 15 functions: an engine takes the snapshot, makes its VM, loads
+ * the handler, serves a request. */
 static void print_cold(void)
 {
 	static char methods[8192];
 	double best = 1e18, bytes = 0;
+	struct why why = WHY_NONE;
 	size_t n = 0;
 
 	for (int i = 0; n < 5000; i++)
 		n += (size_t)snprintf(methods + n, sizeof(methods) - n,
-				"local function f%d(a, b) if a > b then return a .. 'x%d' end "
-				"return b * %d end\n",
+				"-- Looks for the key in the header that the operator named.\n"
+				"local function find%d(conf, headers)\n"
+				"  local value = headers[conf.header_name]\n"
+				"  if type(value) == 'table' then\n    value = value[1]\n  end\n"
+				"  if value == nil or value == '' then\n"
+				"    return nil, 'no key %d in the request'\n  end\n"
+				"  return value:lower():gsub('%%s+', ''), %d\nend\n",
 				i, i, i);
-	snprintf(methods + n, sizeof(methods) - n, "function P:access() f1(1, 2) end");
+	snprintf(methods + n, sizeof(methods) - n,
+			"function P:access() kong.request.get_path() end");
 	for (int i = 0; i < COLD_ROUNDS; i++) {
 		struct bench *b = bench_open();
+		struct snap_view *view;
 		uint64_t start;
 		double ns;
 
 		bench_plugin(b, "p", 1, methods);
 		bench_instance(b, "p", "i-p", everywhere);
 		bench_commit(b);
+		engine_free(b->engine);
+		view = view_of(b->writer);
 		start = clock_mono_ns();
+		assert_int_equal(engine_new(&b->engine, &b->conf, &why), 0);
+		engine_set_view(b->engine, view, ignore_report, NULL);
 		run_request(b);
 		ns = (double)(clock_mono_ns() - start);
 		best = ns < best ? ns : best;
 		engine_stats(b->engine, take_memory, &bytes);
+		snap_view_unref(view);
 		bench_close(b);
 	}
 	printf("\n| a plugin with a handler of 5 kB of source | |\n|---|---|\n");
-	printf("| first request, from the snapshot | %.0f µs |\n", best / 1e3);
+	printf("| from the snapshot to the end of the first request | %.0f µs |\n", best / 1e3);
 	printf("| memory of its VM | %.0f kB |\n", bytes / 1e3);
 }
 

@@ -70,7 +70,7 @@ static void push_child(lua_State *L, const char *name, size_t n)
 		return;
 	}
 	lua_pop(L, 1);
-	lua_createtable(L, 0, 8);
+	lua_createtable(L, 0, 0); /* most functions are made later */
 	lua_pushvalue(L, -1);
 	lua_insert(L, -4);
 	lua_rawset(L, -3);

@@ -48,6 +48,34 @@ def test_every_function_of_the_pdk_is_documented_with_its_phases():
     assert PDK.read_text() == pdk(), "run tests/e2e/test_docs.py to write it anew"
 
 
+def test_what_the_guide_of_plugins_shows_is_so(tmp_path):
+    """Its handler, schema and cases are one plugin that lint is silent about and that passes; its skeleton prints what it says."""
+    text = (ROOT / "docs/plugins.md").read_text()
+    blocks = re.findall(r"```(lua|yaml)\n(.*?)```", text, re.DOTALL)
+    assert [kind for kind, _ in blocks] == ["lua", "lua", "yaml"]
+    for name, (_, block) in zip(("handler.lua", "schema.lua", "test.yaml"), blocks):
+        (tmp_path / name).write_text(block)
+
+    def ctl(*words):
+        return subprocess.run([BUILD / "tools/sluicectl", "plugin", *words], capture_output=True, text=True, timeout=60, check=False)
+    lint = ctl("lint", tmp_path)
+    assert (lint.returncode, lint.stdout) == (0, ""), lint.stdout + lint.stderr
+    test = ctl("test", tmp_path)
+    assert test.returncode == 0, test.stdout + test.stderr
+    assert ctl("new", "my-plugin", tmp_path / "new").returncode == 0
+    shown = re.search(r"\$ sluicectl plugin test my-plugin\n(.*?)```", text, re.DOTALL)[1]
+    got = ctl("test", tmp_path / "new").stdout
+    assert re.sub(r"\d+", "N", got) == re.sub(r"\d+", "N", shown)
+
+
+def test_every_rule_of_lint_is_documented():
+    rules = set(re.findall(r'"([a-z]+(?:-[a-z]+)+|phase)",\n?\s*"', "".join(
+        (ROOT / f"plugin/{f}.c").read_text() for f in ("lint_rules", "lint_phases"))))
+    text = (ROOT / "docs/plugins.md").read_text()
+    assert {"phase", "lax-only"} <= rules
+    assert not [r for r in rules if f"`{r}`" not in text]
+
+
 def test_every_test_that_the_architecture_names_exists():
     sources = "\n".join(p.read_text() for p in [*ROOT.glob("tests/unit/*.c"), *ROOT.glob("tests/e2e/*.py")])
     named = re.findall(r"`((?:unit|e2e)/\w+): (\w+)`", (ROOT / "ARCHITECTURE.md").read_text())
