@@ -86,7 +86,12 @@ static int get(lua_State *L)
 	return 1;
 }
 
-static const luaL_Reg functions[] = {{"get", get}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+		{"get", get},
+		{"is_reference", is_reference},
+		{"parse_reference", parse_reference},
+		{NULL, NULL},
+};
 
 /* update and try are Lua: they call the plugin's, or walk its tables. */
 static int index_vault(lua_State *L)
@@ -120,7 +125,7 @@ void pdk_open_vault(lua_State *L, int env_index)
 
 	if (pdk_host(L)->level != VM_LAX)
 		return;
-	pdk_register(L, env_index, "kong.vault", rows, PDK_COUNT(rows));
+	pdk_announce("kong.vault", rows, PDK_COUNT(rows));
 	pdk_announce("kong.vault", lua_rows, PDK_COUNT(lua_rows));
 	pdk_push_table(L, env_index, "kong.vault");
 	lua_createtable(L, 0, 2);

@@ -3,7 +3,7 @@
 local F = ...
 local get = F.get
 local error, next, type = error, next, type
-local M = {}
+local M = { get = get, is_reference = F.is_reference, parse_reference = F.parse_reference }
 
 local function lookup(reference)
   return type(reference) == "string" and reference ~= "" and (get(reference) or "") or nil
