@@ -36,3 +36,7 @@ check_PROGRAMS += tests/unit/test_steer_pick
 tests_unit_test_steer_pick_SOURCES = tests/unit/test_steer_pick.c
 tests_unit_test_steer_pick_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_steer_pick_LDADD = $(LIBEBPF) $(LIBBASE) $(EBPF_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_steer
+tests_unit_test_steer_SOURCES = tests/unit/test_steer.c
+tests_unit_test_steer_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_steer_LDADD = $(LIBEBPF) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(EBPF_LIBS) $(UNIT_LIBS)

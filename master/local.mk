@@ -24,6 +24,7 @@ master_libmaster_a_SOURCES = \
 	master/own_certificate.c master/own_certificate.h \
 	master/outcome.c master/outcome.h \
 	master/own_certificate.c master/own_certificate.h \
+	master/pins.c master/pins.h \
 	master/plan.c master/plan.h \
 	master/proc.c master/proc.h \
 	master/reload.c master/reload.h \
@@ -34,6 +35,7 @@ master_libmaster_a_SOURCES = \
 	master/status_docs.c master/status_docs.h \
 	master/status_limits.c master/status_limits.h \
 	master/status_plugins.c \
+	master/status_steering.c \
 	master/steering.c master/steering.h \
 	master/supervise.c master/supervise.h \
 	master/verdicts.c master/verdicts.h \

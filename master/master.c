@@ -323,7 +323,7 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r == 0)
 		r = listeners_open(&m->listeners, m->conf->proxy_listen, n_workers, why);
 	if (r == 0)
-		r = steering_new(&m->steering, m->conf, n_workers, why);
+		r = steering_new(&m->steering, m->conf, m->node->id, n_workers, why);
 	if (r == 0)
 		r = steering_take_listeners(m->steering, m->listeners, why);
 	if (r == 0)

@@ -112,6 +112,31 @@ static void get_traffic(struct evhttp_request *req, const struct status *s)
 		send_json(req, HTTP_OK, account_json(s->sources->account));
 }
 
+static void get_steering(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, status_doc_steering(s->sources));
+}
+
+static void post_steering(struct evhttp_request *req, const struct status *s)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	struct str name = query != NULL ? str_of(query) : STR_NONE;
+	struct why why = WHY_NONE;
+	enum steer_mode mode;
+	char text[1200];
+
+	if (s->sources->steering == NULL) {
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+	} else if (!str_starts(name, STR("mode=")) || !steer_mode_parse(str_from(name, 5), &mode)) {
+		snprintf(text, sizeof(text), "no such mode; there are %s", steer_mode_list());
+		send_message(req, HTTP_BADREQUEST, text);
+	} else if (steering_set_mode(s->sources->steering, mode, &why) < 0) {
+		send_message(req, 409, why_text(&why, text, sizeof(text)));
+	} else {
+		get_steering(req, s);
+	}
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -151,30 +176,44 @@ static const struct route routes[] = {
 		{"/latency", EVHTTP_REQ_GET, false, get_latency},
 		{"/traffic", EVHTTP_REQ_GET, false, get_traffic},
 		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
+		{"/steering", EVHTTP_REQ_GET, false, get_steering},
+		{"/steering", EVHTTP_REQ_POST, true, post_steering},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };
 
-static const struct route *find_route(const char *path, bool is_operator)
+static bool is_method(const struct route *r, enum evhttp_cmd_type method)
 {
+	return method == r->method || (method == EVHTTP_REQ_HEAD && r->method == EVHTTP_REQ_GET);
+}
+
+/* Of the path and method; else of the path. */
+static const struct route *find_route(
+		const char *path, enum evhttp_cmd_type method, bool is_operator)
+{
+	const struct route *found = NULL;
+
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (strcmp(routes[i].path, path) == 0 &&
-				(is_operator || !routes[i].is_operators_route))
-			return &routes[i];
+		const struct route *r = &routes[i];
+
+		if (strcmp(r->path, path) != 0 || (r->is_operators_route && !is_operator))
+			continue;
+		if (found == NULL || is_method(r, method))
+			found = r;
 	}
-	return NULL;
+	return found;
 }
 
 static void answer(struct evhttp_request *req, const struct status *s, bool is_operator)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
 	const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
-	const struct route *r = path != NULL ? find_route(path, is_operator) : NULL;
 	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+	const struct route *r = path != NULL ? find_route(path, method, is_operator) : NULL;
 
 	sl_check(s, STATUS_MAGIC);
 	if (r == NULL)
 		send_message(req, HTTP_NOTFOUND, "Not found");
-	else if (method != r->method && !(method == EVHTTP_REQ_HEAD && r->method == EVHTTP_REQ_GET))
+	else if (!is_method(r, method))
 		send_message(req, HTTP_BADMETHOD, "Method not allowed");
 	else
 		r->answer(req, s);

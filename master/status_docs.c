@@ -155,24 +155,6 @@ static json_t *dict_json(const struct status_sources *s)
 	return doc;
 }
 
-json_t *status_doc_steering(const struct status_sources *s)
-{
-	struct steering_report r;
-	json_t *doc;
-
-	if (s->steering == NULL)
-		return json_null();
-	steering_report(s->steering, &r);
-	doc = json_pack("{s:s, s:s, s:b, s:s, s:s, s:s, s:i}", "mode", steer_mode_name(r.mode),
-			"mode_wanted", steer_mode_name(r.wanted), "bpf", r.is_bpf, "migration",
-			r.migration, "reason", r.reason, "failed_step",
-			r.fault.step != NULL ? r.fault.step : "", "errno", r.fault.err);
-#define X(field, help) json_object_set_new(doc, #field, json_integer((json_int_t)r.counts.field));
-	STEER_COUNTS(X)
-#undef X
-	return doc;
-}
-
 static json_t *sluice_json(const struct status_sources *s)
 {
 	const struct snap_view *v = view_of(s);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "master/listen.h"
+#include "master/pins.h"
 
 #define STEERING_MAGIC SL_MAGIC('S', 'T', 'R', 'G')
 #define MIGRATE_SWITCH "/proc/sys/net/ipv4/tcp_migrate_req"
@@ -25,6 +26,8 @@ struct steering {
 	struct why reason;
 	const char *migration;
 	const struct listeners *listeners;
+	struct pins *pins; /* NULL: none, and why */
+	struct why unpinned;
 };
 
 static bool is_wanted_by_force(const struct steering *s)
@@ -48,6 +51,31 @@ static int load_program(struct steering *s, uint32_t n_slots, struct why *why)
 	s->migration = "program";
 	s->board_fd = steer_board_fd(s->program);
 	return board_adopt(&s->board, s->board_fd, n_slots, why);
+}
+
+/* Steering works without pins, so only a conflict, and only with `on`, stops the node. */
+static int pin(struct steering *s, const char *node_id, struct why *why)
+{
+	char text[1200], quoted[1300];
+	int r;
+
+	if (s->conf->bpf_pin_dir[0] == '\0') {
+		why_set(&s->unpinned, NULL, 0, "bpf_pin_dir is empty");
+		return 0;
+	}
+	r = pins_open(&s->pins, s->conf->bpf_pin_dir, node_id, &s->unpinned);
+	if (r == 0)
+		r = steer_pin(s->program, s->conf->bpf_pin_dir, &s->unpinned);
+	if ((r == -EBUSY || r == -EEXIST) && is_wanted_by_force(s)) {
+		*why = s->unpinned;
+		return r;
+	}
+	if (r < 0)
+		log_notice("BPF maps are not pinned", "error=%s",
+				log_quote(quoted, sizeof(quoted),
+						str_of(why_text(&s->unpinned, text,
+								sizeof(text)))));
+	return 0;
 }
 
 /* Per network namespace, and never needed with the program: only tried. */
@@ -79,7 +107,8 @@ static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
 	return board_create(&s->board, &s->board_fd, n_slots, why);
 }
 
-int steering_new(struct steering **ret, const struct conf *conf, uint32_t n_slots, struct why *why)
+int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
+		uint32_t n_slots, struct why *why)
 {
 	sl_auto(steering) s = calloc(1, sizeof(*s));
 	int r = 0;
@@ -94,8 +123,8 @@ int steering_new(struct steering **ret, const struct conf *conf, uint32_t n_slot
 		return why_errno(why, EINVAL, "steering_mode");
 	if (strcmp(conf->steering, "off") != 0)
 		r = load_program(s, n_slots, why);
-	if (r == 0 && s->program == NULL)
-		r = make_memory(s, n_slots, why);
+	if (r == 0)
+		r = s->program != NULL ? pin(s, node_id, why) : make_memory(s, n_slots, why);
 	if (r < 0)
 		return r;
 	*ret = sl_steal(s);
@@ -111,6 +140,7 @@ void steering_free(struct steering *s)
 		board_unmap(s->board);
 	if (s->program == NULL)
 		sl_close_fd(&s->board_fd);
+	pins_free(s->pins);
 	steer_free(s->program);
 	s->magic = 0;
 	free(s);
@@ -125,6 +155,11 @@ struct board *steering_board(const struct steering *s)
 int steering_board_fd(const struct steering *s)
 {
 	return s->board_fd;
+}
+
+struct pins *steering_pins(const struct steering *s)
+{
+	return s->pins;
 }
 
 struct steer *steering_program(const struct steering *s)
@@ -298,7 +333,9 @@ void steering_report(const struct steering *s, struct steering_report *ret)
 			.is_bpf = s->program != NULL,
 			.migration = s->migration,
 			.fault = s->fault,
-			.reason = s->reason.text};
+			.reason = s->reason.text,
+			.pin_dir = s->pins != NULL ? pins_dir(s->pins) : "",
+			.pin_error = s->unpinned.text};
 	if (s->program != NULL)
 		steer_get_counts(s->program, &ret->counts);
 }

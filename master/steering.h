@@ -23,11 +23,15 @@
 #define STEERING_STALE_MS 90
 
 struct listeners;
+struct pins;
 struct steering;
 
-/* -errno with why: with `steering: on` also when there is no BPF. */
-int steering_new(struct steering **ret, const struct conf *conf, uint32_t n_slots, struct why *why);
-/* The board is unmapped; a program goes with the last listener it is attached to. */
+/* node_id: says in bpf_pin_dir whose pins these are.  -errno with why: with `steering: on` also
+ * when there is no BPF, or bpf_pin_dir belongs to another node. */
+int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
+		uint32_t n_slots, struct why *why);
+/* The board is unmapped, pins are removed; a program goes with the last listener it is attached
+ * to. */
 void steering_free(struct steering *s);
 SL_DEFINE_AUTO(steering);
 
@@ -62,10 +66,14 @@ struct steering_report {
 	bool is_bpf;
 	const char *migration; /* "program", "tcp_migrate_req", "none" */
 	struct steer_fault fault;
-	const char *reason; /* "" = BPF is there */
+	const char *reason;              /* "" = BPF is there */
+	const char *pin_dir, *pin_error; /* one of them is "" */
 	struct steer_counts counts;
 };
+/* Strings live as long as the steering. */
 void steering_report(const struct steering *s, struct steering_report *ret);
 
+/* The node's locked bpf_pin_dir; NULL: there is none. */
+struct pins *steering_pins(const struct steering *s);
 /* NULL without BPF; for handing over through exec (steer_array_fd, steer_take). */
 struct steer *steering_program(const struct steering *s);

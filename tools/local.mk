@@ -17,6 +17,7 @@ tools_libctl_a_SOURCES = \
 	tools/verb_lint.c \
 	tools/verb_new.c \
 	tools/verb_node.c \
+	tools/verb_steering.c \
 	tools/verb_test.c \
 	tools/verb_top.c \
 	tools/verbs.c tools/verbs.h

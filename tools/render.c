@@ -87,6 +87,17 @@ static void render_entities(const json_t *s, FILE *out)
 	fprintf(out, "\n");
 }
 
+static void render_steering(const json_t *s, FILE *out)
+{
+	const char *reason = text_at(s, "reason"), *step = text_at(s, "failed_step");
+
+	fprintf(out, "steering    %s, %s", text_at(s, "mode"),
+			json_is_true(at(s, "bpf")) ? "by eBPF" : "without eBPF");
+	if (reason[0] != '\0')
+		fprintf(out, " (%s%s%s)", reason, step[0] != '\0' ? "; step: " : "", step);
+	fputc('\n', out);
+}
+
 /* What only a node that serves traffic has. */
 static void render_data_plane(const json_t *doc, const json_t *s, FILE *out)
 {
@@ -104,9 +115,7 @@ static void render_data_plane(const json_t *doc, const json_t *s, FILE *out)
 	fprintf(out, "traffic     %lld requests, %lld connections open\n",
 			number_at(doc, "server.total_requests"),
 			number_at(doc, "server.connections_active"));
-	fprintf(out, "steering    %s, %s (%s)\n", text_at(s, "steering.mode"),
-			json_is_true(at(s, "steering.bpf")) ? "by eBPF" : "without eBPF",
-			text_at(s, "steering.reason"));
+	render_steering(at(s, "steering"), out);
 }
 
 void render_status(const json_t *doc, FILE *out)

@@ -40,6 +40,12 @@ const struct ctl_verb ctl_verbs[] = {
 				"  --once              one picture, then end; with --json as a "
 				"document\n",
 				0, 0, verb_top},
+		{"steering", "[MODE]", "who gets a new connection; with MODE: change it now",
+				"MODE is least_conn, hash_ip, cpu, round_robin or kernel. It holds "
+				"until sluiced is\nstarted again; steering_mode in the "
+				"configuration is what it starts with.\nExit code 1 when this "
+				"node cannot steer so; the reason is told.\n",
+				0, 1, verb_steering},
 		{"plugin lint", "FILE|DIR ...", "check a plugin's sources without a node",
 				"FILE: schema.lua (any name that ends so) or a handler; files of "
 				"one directory are\n"

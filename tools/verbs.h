@@ -65,6 +65,8 @@ enum ctl_exit verb_reload(const struct ctl *ctl);
 enum ctl_exit verb_latency(const struct ctl *ctl);
 /* verb_top.c */
 enum ctl_exit verb_top(const struct ctl *ctl);
+/* verb_steering.c */
+enum ctl_exit verb_steering(const struct ctl *ctl);
 /* verb_lint.c */
 enum ctl_exit verb_plugin_lint(const struct ctl *ctl);
 /* verb_test.c */
