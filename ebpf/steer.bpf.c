@@ -43,12 +43,18 @@ __u32 sluice_turn = 0;
 #define COUNT(field) __sync_fetch_and_add(&sluice_counts.field, 1)
 
 /* By the listener, not by the packet: an IPv4 client of a dual-stack listener is in its group. */
-static __u32 *find_group(struct bpf_sock *sk)
+static __u32 *find_group(struct sk_reuseport_md *md)
 {
+	struct bpf_sock *sk = md->sk, *moving = md->migrating_sk;
 	struct steer_address a = {};
 
+	if (sk == NULL)
+		return NULL;
 	a.family = sk->family;
 	a.port = sk->src_port;
+	/* a handshake may outlive its listener for so long that this has given its port back */
+	if (a.port == 0 && moving != NULL)
+		a.port = moving->src_port;
 	if (a.family == STEER_AF_INET) {
 		a.ip[0] = sk->src_ip4;
 	} else {
@@ -131,7 +137,7 @@ int sluice_steer(struct sk_reuseport_md *md)
 {
 	int is_migrating = md->migrating_sk != NULL;
 	__u32 mode = sluice_tune.mode;
-	__u32 *group = md->sk != NULL ? find_group(md->sk) : NULL;
+	__u32 *group = find_group(md);
 
 	if (group == NULL)
 		COUNT(unknown);
