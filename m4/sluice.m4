@@ -82,6 +82,7 @@ AC_DEFUN([SLUICE_PACKAGES], [
   SLUICE_MODULE([PROTOBUF_C], [libprotobuf-c], [libprotobuf-c-dev])
   SLUICE_MODULE([PCRE2], [libpcre2-8], [libpcre2-dev])
   SLUICE_MODULE([JANSSON], [jansson], [libjansson-dev])
+  SLUICE_MODULE([ARGON2], [libargon2], [libargon2-dev])
   SLUICE_MODULE([ZLIB], [zlib], [zlib1g-dev])
   SLUICE_MODULE([YAML], [yaml-0.1], [libyaml-dev])
   SLUICE_MODULE([SECCOMP], [libseccomp], [libseccomp-dev])

@@ -2,6 +2,7 @@
  * What modules are given of digests, MACs and random bytes: OpenSSL's. */
 #include "plugin/module_part.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <string.h>
@@ -95,11 +96,20 @@ static int hash_random(lua_State *L)
 	return 1;
 }
 
+/* openssl_version(): number, text */
+static int hash_version(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)OpenSSL_version_num());
+	lua_pushstring(L, OpenSSL_version(OPENSSL_VERSION));
+	return 2;
+}
+
 const luaL_Reg module_hash_functions[] = {
 		{"digest", hash_digest},
 		{"hmac", hash_hmac},
 		{"hex", hash_hex},
 		{"unhex", hash_unhex},
 		{"random", hash_random},
+		{"openssl_version", hash_version},
 		{NULL, NULL},
 };

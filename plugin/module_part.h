@@ -23,6 +23,8 @@
 	X(module_pkey_make_functions) /* ... made, encrypting, agreeing */ \
 	X(module_bn_functions)        /* big numbers */ \
 	X(module_x509_functions)      /* certificates: read, verified */ \
+	X(module_password_functions)  /* Argon2, bcrypt */ \
+	X(module_gzip_functions)      /* gzip */ \
 	X(module_host_functions)      /* clocks, addresses, uuid */
 /* clang-format on */
 #define X(part) extern const luaL_Reg part[];

@@ -6,7 +6,9 @@ plugin_libngx_a_SOURCES = \
 	plugin/module_bn.c \
 	plugin/module_cjson.c \
 	plugin/module_hash.c \
+	plugin/module_gzip.c \
 	plugin/module_host.c \
+	plugin/module_password.c \
 	plugin/module_kdf.c \
 	plugin/module_facts.c plugin/module_facts.h \
 	plugin/module_key.c plugin/module_key.h \
@@ -27,7 +29,7 @@ plugin_libngx_a_SOURCES = \
 	plugin/ngx_time.c \
 	plugin/ngx_var.c \
 	plugin/regex.c plugin/regex.h
-plugin_libngx_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(CRYPTO_CFLAGS)
+plugin_libngx_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(CRYPTO_CFLAGS) $(ARGON2_CFLAGS)
 
 nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 
@@ -39,9 +41,12 @@ MODULE_LUA = \
 	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
 	plugin/module_lua/_vault.lua \
+	plugin/module_lua/argon2.lua \
+	plugin/module_lua/bcrypt.lua \
 	plugin/module_lua/kong.constants.lua \
 	plugin/module_lua/kong.meta.lua \
 	plugin/module_lua/kong.tools.cjson.lua \
+	plugin/module_lua/kong.tools.gzip.lua \
 	plugin/module_lua/kong.tools.ip.lua \
 	plugin/module_lua/kong.tools.json.lua \
 	plugin/module_lua/kong.tools.mime_type.lua \
@@ -53,6 +58,7 @@ MODULE_LUA = \
 	plugin/module_lua/kong.tools.time.lua \
 	plugin/module_lua/kong.tools.timestamp.lua \
 	plugin/module_lua/kong.tools.uri.lua \
+	plugin/module_lua/kong.tools.utils.lua \
 	plugin/module_lua/kong.tools.uuid.lua \
 	plugin/module_lua/kong.tools.yield.lua \
 	plugin/module_lua/ngx.base64.lua \
@@ -63,21 +69,34 @@ MODULE_LUA = \
 	plugin/module_lua/pl.tablex.lua \
 	plugin/module_lua/resty.aes.lua \
 	plugin/module_lua/resty.cookie.lua \
+	plugin/module_lua/resty.core.time.lua \
 	plugin/module_lua/resty.hmac.lua \
 	plugin/module_lua/resty.ipmatcher.lua \
 	plugin/module_lua/resty.jit-uuid.lua \
+	plugin/module_lua/resty.jwt-validators.lua \
+	plugin/module_lua/resty.jwt.lua \
 	plugin/module_lua/resty.lrucache.lua \
 	plugin/module_lua/resty.lrucache.pureffi.lua \
 	plugin/module_lua/resty.md5.lua \
 	plugin/module_lua/resty.openssl.asn1.lua \
 	plugin/module_lua/resty.openssl.bn.lua \
+	plugin/module_lua/resty.openssl.cipher.lua \
+	plugin/module_lua/resty.openssl.ctx.lua \
+	plugin/module_lua/resty.openssl.dh.lua \
 	plugin/module_lua/resty.openssl.digest.lua \
+	plugin/module_lua/resty.openssl.ec.lua \
+	plugin/module_lua/resty.openssl.ecx.lua \
+	plugin/module_lua/resty.openssl.err.lua \
 	plugin/module_lua/resty.openssl.hmac.lua \
 	plugin/module_lua/resty.openssl.kdf.lua \
+	plugin/module_lua/resty.openssl.lua \
 	plugin/module_lua/resty.openssl.mac.lua \
 	plugin/module_lua/resty.openssl.objects.lua \
 	plugin/module_lua/resty.openssl.pkey.lua \
+	plugin/module_lua/resty.openssl.provider.lua \
 	plugin/module_lua/resty.openssl.rand.lua \
+	plugin/module_lua/resty.openssl.rsa.lua \
+	plugin/module_lua/resty.openssl.version.lua \
 	plugin/module_lua/resty.openssl.x509.altname.lua \
 	plugin/module_lua/resty.openssl.x509.chain.lua \
 	plugin/module_lua/resty.openssl.x509.crl.lua \
@@ -87,6 +106,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.openssl.x509.name.lua \
 	plugin/module_lua/resty.openssl.x509.store.lua \
 	plugin/module_lua/resty.random.lua \
+	plugin/module_lua/resty.sha.lua \
 	plugin/module_lua/resty.sha1.lua \
 	plugin/module_lua/resty.sha224.lua \
 	plugin/module_lua/resty.sha256.lua \
@@ -94,6 +114,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.sha512.lua \
 	plugin/module_lua/resty.string.lua \
 	plugin/module_lua/socket.url.lua \
+	plugin/module_lua/tablepool.lua \
 	plugin/module_lua/version.lua
 EXTRA_DIST += $(MODULE_LUA)
 BUILT_SOURCES += plugin/module_sources.h
@@ -106,7 +127,7 @@ plugin/module_sources.h: $(MODULE_LUA)
 		printf '},\n' || exit 1; done > $@.tmp && mv $@.tmp $@
 
 LIBNGX = plugin/libngx.a
-NGX_LIBS = $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
+NGX_LIBS = $(ARGON2_LIBS) -lcrypt $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 check_PROGRAMS += tests/unit/test_ngx
 tests_unit_test_ngx_SOURCES = tests/unit/test_ngx.c
@@ -140,3 +161,9 @@ tests_unit_test_module_x509_SOURCES = tests/unit/test_module_x509.c tests/unit/x
 tests_unit_test_module_x509_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_x509_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_x509_LDADD = $(MODULE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_module_data
+tests_unit_test_module_data_SOURCES = tests/unit/test_module_data.c tests/unit/x509_case.h $(MODULE_ROWS)
+tests_unit_test_module_data_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_data_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_data_LDADD = $(MODULE_TEST_LDADD)

@@ -5,7 +5,7 @@ local cipher = core.cipher
 local error, setmetatable, type = error, setmetatable, type
 local M = { _VERSION = "0.14" }
 local OBJECT = { __index = M, __metatable = false }
-local MODES = { cbc = 16, ctr = 16, ecb = 0, cfb1 = 16, cfb8 = 16, cfb128 = 16, ofb = 16 }
+local MODES = { cbc = 16, ctr = 16, ecb = 0, cfb1 = 16, cfb8 = 16, cfb128 = 16, ofb = 16, gcm = 12 }
 local SIZES = { [128] = 16, [192] = 24, [256] = 32 }
 
 function M.cipher(size, mode)
@@ -43,14 +43,19 @@ local function check(self, text)
   end
 end
 
-function M:encrypt(text)
+-- With GCM: { text, tag }.
+function M:encrypt(text, aad)
   check(self, text)
-  return cipher(self.name, true, self.key, self.iv, text, self.is_unpadded)
+  local out, tag = cipher(self.name, true, self.key, self.iv, text, self.is_unpadded, aad)
+  if tag then
+    return { out, tag }
+  end
+  return out
 end
 
-function M:decrypt(text)
+function M:decrypt(text, tag, aad)
   check(self, text)
-  return cipher(self.name, false, self.key, self.iv, text, self.is_unpadded)
+  return cipher(self.name, false, self.key, self.iv, text, self.is_unpadded, aad, tag)
 end
 
 return M

@@ -242,7 +242,7 @@ static void aes_matches_the_published_vectors(void **state)
 			 "= ('i'):rep(16) })) .. '; ' .. select(2, a:new(('k'):rep(16)))",
 					"bad key length; bad iv"},
 			{"local a = require 'resty.aes' return tostring(a.cipher(100)) .. "
-			 "tostring(a.cipher(128, 'gcm'))",
+			 "tostring(a.cipher(128, 'xts'))",
 					"nilnil"},
 			{"require 'resty.aes'.encrypt({}, 'x')", "not an aes object"});
 }
