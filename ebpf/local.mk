@@ -7,27 +7,45 @@ EBPF_SHARED = ebpf/steer.h ebpf/steer_pick.h ebpf/steer_shared.h ebpf/steer_tabl
 LIBEBPF = ebpf/libebpf.a
 EXTRA_DIST += ebpf/steer.bpf.c ebpf/steer.c ebpf/steer_off.c
 
+# the tracer: sluicectl only
+noinst_LIBRARIES += ebpf/libtrace.a
+LIBTRACE = ebpf/libtrace.a
+EXTRA_DIST += ebpf/trace.bpf.c ebpf/trace.c ebpf/trace_off.c
+
 if WITH_BPF
 EBPF_LIBS = $(LIBBPF_LIBS)
 ebpf_libebpf_a_SOURCES = ebpf/steer.c ebpf/steer_mode.c $(EBPF_SHARED)
 nodist_ebpf_libebpf_a_SOURCES = ebpf/steer.skel.h
 ebpf_libebpf_a_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
 
+BPF_COMPILE = $(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -D__TARGET_ARCH_$(BPF_ARCH) \
+	-I$(top_srcdir) -I/usr/include/`$(CC) -print-multiarch`
+# `gen object` leaves the debug information out of what programs carry.
+BPF_SKELETON = $(BPFTOOL) gen object $(@:.skel.h=.linked.o) $(@:.skel.h=.bpf.o) \
+	&& $(BPFTOOL) gen skeleton $(@:.skel.h=.linked.o) name $(@F:.skel.h=_bpf) >$@.new \
+	&& $(SED) -i -e '1i \#pragma GCC system_header' $@.new && mv $@.new $@
+
 # Kept: the object says which source line the verifier means.
-.PRECIOUS: ebpf/steer.bpf.o
+.PRECIOUS: ebpf/steer.bpf.o ebpf/trace.bpf.o
 ebpf/steer.bpf.o: ebpf/steer.bpf.c ebpf/steer_pick.h ebpf/steer_shared.h ebpf/steer_table.h shm/board_layout.h
-	$(AM_V_GEN)$(MKDIR_P) ebpf && $(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror \
-		-I$(top_srcdir) -I/usr/include/`$(CC) -print-multiarch` \
-		-c $(top_srcdir)/ebpf/steer.bpf.c -o $@
-# `gen object` leaves the debug information out of what sluiced carries.
+	$(AM_V_GEN)$(MKDIR_P) ebpf && $(BPF_COMPILE) -c $(top_srcdir)/ebpf/steer.bpf.c -o $@
 ebpf/steer.skel.h: ebpf/steer.bpf.o
-	$(AM_V_GEN)$(BPFTOOL) gen object ebpf/steer.linked.o ebpf/steer.bpf.o \
-		&& $(BPFTOOL) gen skeleton ebpf/steer.linked.o name steer_bpf >$@.new \
-		&& $(SED) -i -e '1i #pragma GCC system_header' $@.new && mv $@.new $@
+	$(AM_V_GEN)$(BPF_SKELETON)
+ebpf/trace.bpf.o: ebpf/trace.bpf.c ebpf/trace_shared.h
+	$(AM_V_GEN)$(MKDIR_P) ebpf && $(BPF_COMPILE) -c $(top_srcdir)/ebpf/trace.bpf.c -o $@
+ebpf/trace.skel.h: ebpf/trace.bpf.o
+	$(AM_V_GEN)$(BPF_SKELETON)
+ebpf_libtrace_a_SOURCES = ebpf/trace.c ebpf/trace.h ebpf/trace_shared.h
+nodist_ebpf_libtrace_a_SOURCES = ebpf/trace.skel.h
+ebpf_libtrace_a_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+BUILT_SOURCES += ebpf/trace.skel.h
+CLEANFILES += ebpf/trace.skel.h ebpf/trace.bpf.o ebpf/trace.linked.o
 BUILT_SOURCES += ebpf/steer.skel.h
 CLEANFILES += ebpf/steer.skel.h ebpf/steer.bpf.o ebpf/steer.linked.o
 else
 EBPF_LIBS =
+ebpf_libtrace_a_SOURCES = ebpf/trace_off.c ebpf/trace.h ebpf/trace_shared.h
+ebpf_libtrace_a_CFLAGS = $(AM_CFLAGS)
 ebpf_libebpf_a_SOURCES = ebpf/steer_off.c ebpf/steer_mode.c $(EBPF_SHARED)
 ebpf_libebpf_a_CFLAGS = $(AM_CFLAGS)
 endif

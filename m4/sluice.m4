@@ -102,6 +102,9 @@ AC_DEFUN([SLUICE_PACKAGES], [
     AC_PATH_PROG([BPFTOOL], [bpftool], [], [$PATH:/usr/sbin:/sbin])
     AS_IF([test -z "$BPFTOOL"], [sl_missing="$sl_missing bpftool"])
   ])
+  AC_SUBST([BPF_ARCH], [$(uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')])
+  dnl USDT probes; without the header there are none, and everything else is the same
+  AC_CHECK_HEADERS([sys/sdt.h])
   AS_IF([test -n "$sl_missing"], [
     AC_MSG_ERROR([missing packages. On Debian 12:
 
@@ -117,6 +120,7 @@ AC_DEFUN([SLUICE_SUMMARY], [
     compiler        $CC $CFLAGS
     sanitizers      ${sl_san:-none}
     eBPF            $with_bpf
+    USDT probes     $ac_cv_header_sys_sdt_h
     fuzz targets    $enable_fuzz
     warnings fatal  $enable_werror
     LuaJIT          $($PKG_CONFIG --modversion luajit)

@@ -8,6 +8,7 @@
 #include "plugin/chain_breaker.h"
 #include "plugin/engine_configure.h"
 #include "plugin/pdk_held.h"
+#include "shm/probe.h"
 
 /* Phases whose failure is the client's answer. */
 #define ANSWERING (PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | PHASE_BIT(PHASE_RESPONSE))
@@ -111,6 +112,7 @@ static enum chain_outcome stopped(struct chain *c, struct chain_slot *s, struct 
 		log_failure(c, s, NULL, why);
 	} else {
 		limit_text(s, status, limit, sizeof(limit));
+		PROBE(budget_trip, c->x->request.id, s->version->name, (int)c->phase, limit);
 		log_failure(c, s, limit, why);
 		chain_breaker_trip(c, s);
 	}
@@ -125,16 +127,20 @@ static void hold_ctx(struct chain_slot *s, struct engine_box *b)
 	b->refs++;
 }
 
-static void add_latency(const struct chain *c, const struct chain_slot *s, uint64_t took_ns)
+static void add_latency(
+		const struct chain *c, const struct chain_slot *s, uint64_t took_ns, bool is_failed)
 {
+	PROBE(plugin_done, c->x->request.id, s->version->name, (int)c->phase, took_ns,
+			exchange_route_name(c->x), (int)is_failed);
 	if (s->version->lat_rows != NULL && (unsigned)c->phase < LAT_PHASES)
 		histogram_add(&s->version->lat_rows[c->phase], took_ns);
 }
 
 /* One clock reading per boundary: where this run ends the next one begins. */
-static void record(struct chain *c, const struct chain_slot *s, const struct vm_run *run)
+static void record(struct chain *c, const struct chain_slot *s, const struct vm_run *run,
+		bool is_failed)
 {
-	add_latency(c, s, vm_run_took_ns(run, &c->clock_ns));
+	add_latency(c, s, vm_run_took_ns(run, &c->clock_ns), is_failed);
 }
 
 static uint32_t ms_until(uint64_t deadline_ns, uint64_t now_ns)
@@ -185,7 +191,7 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 		c->clock_ns = 0;
 		return CHAIN_RUN_WAITS;
 	}
-	record(c, s, run);
+	record(c, s, run, status != VM_OK);
 	pdk_held_release(&s->pdk, PDK_HELD_RUN);
 	vm_run_free(run);
 	if (status != VM_OK)
@@ -262,6 +268,7 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
 	c->began_ns = 0;
 	s->version->totals.runs++;
+	PROBE(plugin_start, c->x->request.id, s->version->name, (int)phase);
 	why_empty(&why);
 	status = vm_start(run, 2, &why);
 	return settle(c, slot, b, run, status, &why);
@@ -321,7 +328,7 @@ static enum chain_outcome end_of_wait(
 
 	if (c->x->ops->stop_wait != NULL)
 		c->x->ops->stop_wait(c->x);
-	add_latency(c, s, now_ns - c->began_ns);
+	add_latency(c, s, now_ns - c->began_ns, true);
 	vm_run_free(run);
 	why_set(&why, NULL, 0, "was not done after its %u ms", s->instance->limits.wall_ms);
 	return stopped(c, s, b, VM_WALL, &why);

@@ -73,3 +73,11 @@ int exchange_set_target(struct exchange *x, struct str target)
 	q->path = path_normalize(x->arena, q->raw_path);
 	return q->path.p != NULL ? 0 : -ENOMEM;
 }
+
+const char *exchange_route_name(const struct exchange *x)
+{
+	struct str name = x->route.name.n != 0 ? x->route.name : x->route.id;
+	const char *z = name.n != 0 ? arena_strndup(x->arena, name.p, name.n) : NULL;
+
+	return z != NULL ? z : "";
+}

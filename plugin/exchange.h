@@ -217,6 +217,9 @@ void exchange_init(struct exchange *x, struct arena *arena, const struct exchang
  * that RFC 9112 3.2 does not allow, -ENOMEM. */
 int exchange_set_target(struct exchange *x, struct str target);
 
+/* The route's name, else its id, as a C string in the arena; "" when there is no route. */
+const char *exchange_route_name(const struct exchange *x);
+
 /* Fills answer unless one is set already: status, JSON {"message":…,"request_id":…}-style
  * body negotiated by Accept (kong-compatible error templates), content headers. */
 void exchange_answer_error(struct exchange *x, int status, struct str message);

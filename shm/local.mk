@@ -36,6 +36,7 @@ shm_libshm_a_SOURCES = \
 	shm/ipc.c shm/ipc.h \
 	shm/ipc_inherit.c \
 	shm/lat.c shm/lat.h \
+	shm/probe.c shm/probe.h \
 	shm/programs.c shm/programs.h \
 	shm/route_index.c shm/route_index.h \
 	shm/snap_env.c shm/snap_env.h \

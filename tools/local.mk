@@ -20,11 +20,12 @@ tools_libctl_a_SOURCES = \
 	tools/verb_steering.c \
 	tools/verb_test.c \
 	tools/verb_top.c \
+	tools/verb_trace.c \
 	tools/verbs.c tools/verbs.h
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 
 LIBCTL = tools/libctl.a
-CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS)
+CTL_LDADD = $(LIBCTL) $(LIBPLUGIN) $(LIBTRACE) $(LIBSHM) $(LIBBASE) $(LIBPLUGIN_LIBS) $(SHM_LIBS) $(EBPF_LIBS)
 
 bin_PROGRAMS += tools/sluicectl
 tools_sluicectl_SOURCES = tools/sluicectl.c

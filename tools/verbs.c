@@ -46,6 +46,17 @@ const struct ctl_verb ctl_verbs[] = {
 				"configuration is what it starts with.\nExit code 1 when this "
 				"node cannot steer so; the reason is told.\n",
 				0, 1, verb_steering},
+		{"trace", "", "plugin phases and requests, one line each, as they happen",
+				"Attaches to the workers' probes while it runs (root); nothing is "
+				"slowed otherwise.\nBudget trips and new generations are shown, "
+				"too.\n\n"
+				"  --plugin NAME       this plugin only\n"
+				"  --route NAME        requests of this route only\n"
+				"  --phase NAME        this phase only\n"
+				"  --slower-than TIME  what took at least so long: 250us, 1ms, 2s\n"
+				"  --count N           end after N lines\n"
+				"  --json              a JSON document per line\n",
+				0, 0, verb_trace},
 		{"plugin lint", "FILE|DIR ...", "check a plugin's sources without a node",
 				"FILE: schema.lua (any name that ends so) or a handler; files of "
 				"one directory are\n"

@@ -63,6 +63,8 @@ enum ctl_exit verb_generations(const struct ctl *ctl);
 enum ctl_exit verb_reload(const struct ctl *ctl);
 /* verb_latency.c */
 enum ctl_exit verb_latency(const struct ctl *ctl);
+/* verb_trace.c */
+enum ctl_exit verb_trace(const struct ctl *ctl);
 /* verb_top.c */
 enum ctl_exit verb_top(const struct ctl *ctl);
 /* verb_steering.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/account.h"
 
+#include "shm/probe.h"
 #include "shm/traffic.h"
 #include "worker/req.h"
 #include "worker/worker.h"
@@ -65,4 +66,6 @@ void account_request(struct req *q)
 	stat_add(&q->w->stat->bytes_out, q->out.sent);
 	take_times(&r, x);
 	traffic_add(row_of(q), &r);
+	PROBE(request_done, x->request.id, exchange_route_name(x), (int)r.status,
+			r.ns[TRAFFIC_TIME_request]);
 }

@@ -17,6 +17,7 @@
 #include "plugin/jail.h"
 #include "plugin/vm.h"
 #include "shm/ipc.h"
+#include "shm/probe.h"
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
@@ -68,6 +69,7 @@ void worker_switch_generation(struct worker *w)
 				memory_order_release);
 		stat_add(&w->stat->generation_switches, 1);
 		stat_set(&w->stat->generation_switch_ns, clock_mono_ns() - start);
+		PROBE(reload, snap_view_generation(w->view), clock_mono_ns() - start);
 	}
 	snap_view_unref(view);
 	master_link_generation_done(w);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "shm/probe.h"
 #include "worker/account.h"
 #include "worker/client_tls.h"
 #include "worker/worker.h"
@@ -202,6 +203,7 @@ void req_start(struct conn *c, struct str head)
 		return;
 	}
 	request_identify(q);
+	PROBE(request_start, q->x.request.id);
 	status = request_fill(q, head);
 	if (status != 0) {
 		stat_add(&c->w->stat->requests_refused, 1);
