@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "plugin/chain_breaker.h"
+#include "plugin/chain_trace.h"
 #include "plugin/engine_configure.h"
 #include "plugin/pdk_held.h"
 #include "shm/probe.h"
@@ -194,6 +195,8 @@ static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_b
 	record(c, s, run, status != VM_OK);
 	pdk_held_release(&s->pdk, PDK_HELD_RUN);
 	vm_run_free(run);
+	if (c->x->trace != NULL)
+		chain_trace_end(c, s, status != VM_OK ? why : NULL);
 	if (status != VM_OK)
 		return stopped(c, s, b, status, why);
 	s->has_run = true;
@@ -267,6 +270,8 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	set_host(c, s, b);
 	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
 	c->began_ns = 0;
+	if (c->x->trace != NULL)
+		chain_trace_begin(c, s);
 	s->version->totals.runs++;
 	PROBE(plugin_start, c->x->request.id, s->version->name, (int)phase);
 	why_empty(&why);

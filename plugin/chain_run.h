@@ -20,6 +20,7 @@ struct chain_slot {
 	enum chain_admission admission;
 	uint64_t ticket; /* this request tries a suspended plugin (shm/breaker); 0 = it does not */
 	bool has_run;    /* a phase of it ended, well or by an error of its own */
+	struct span *span, *body_span, *was_active; /* of the trace; NULL: none */
 	struct engine_box *ctx_box; /* owned reference: where pdk.*_ref live; NULL */
 };
 

@@ -24,6 +24,7 @@ plugin_libplugin_a_SOURCES = \
 	plugin/schema_shorthand.c plugin/schema_text.c plugin/schema_validator.c \
 	plugin/schema_value.c \
 	plugin/status.h \
+	plugin/telemetry.h plugin/trace.c plugin/trace.h plugin/traceparent.c plugin/traceparent.h \
 	plugin/typedefs.c plugin/typedefs.h plugin/typedefs_part.h plugin/typedefs_table.h \
 	plugin/typedefs_host.c plugin/typedefs_jwk.c plugin/typedefs_name.c plugin/typedefs_path.c plugin/typedefs_pem.c \
 	plugin/value.c plugin/value.h \
@@ -131,6 +132,10 @@ noinst_PROGRAMS += tests/fuzz/fuzz_condition tests/fuzz/fuzz_schema tests/fuzz/f
 tests_fuzz_fuzz_source_SOURCES = tests/fuzz/fuzz_source.c $(SOURCE_SCAN)
 tests_fuzz_fuzz_source_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_source_LDADD = $(LIBBASE)
+noinst_PROGRAMS += tests/fuzz/fuzz_traceparent
+tests_fuzz_fuzz_traceparent_SOURCES = tests/fuzz/fuzz_traceparent.c
+tests_fuzz_fuzz_traceparent_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_traceparent_LDADD = $(LIBPLUGIN) $(LIBBASE)
 tests_fuzz_fuzz_condition_SOURCES = tests/fuzz/fuzz_condition.c
 tests_fuzz_fuzz_condition_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS)

@@ -24,6 +24,7 @@ struct engine;
 struct plan;
 struct snap_view;   /* shm/snapshot.h */
 struct stat_worker; /* shm/stat.h */
+struct telemetry_sink;
 
 struct engine_conf {
 	enum vm_level level;
@@ -37,6 +38,7 @@ struct engine_conf {
 	struct breaker *breaker; /* shm/breaker of the node; NULL: no plugin is ever suspended */
 	struct dict *dict;       /* shm/dict of the node; NULL: sluice.dict and the like say so */
 	struct str trusted_ips;  /* comma-separated CIDRs, for kong.ip.is_trusted */
+	const struct telemetry_sink *telemetry; /* plugin/telemetry.h; NULL: nobody exports */
 };
 
 int engine_new(struct engine **ret, const struct engine_conf *conf, struct why *why);

@@ -22,6 +22,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
 	plugin/chain_breaker.c plugin/chain_breaker.h \
 	plugin/chain_run.c plugin/chain_run.h \
+	plugin/chain_trace.c plugin/chain_trace.h \
 	plugin/engine.c plugin/engine.h \
 	plugin/engine_configure.c plugin/engine_configure.h \
 	plugin/engine_instance.c plugin/engine_instance.h \
@@ -44,7 +45,10 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_service_response.c \
 	plugin/pdk_service_tls.c \
 	plugin/pdk_sluice.c \
+	plugin/pdk_span.c plugin/pdk_span.h \
 	plugin/pdk_table.c \
+	plugin/pdk_telemetry.c \
+	plugin/pdk_tracing.c \
 	plugin/pdk_vault.c \
 	plugin/plan.c plugin/plan.h \
 	plugin/vault.c plugin/vault.h \
@@ -142,6 +146,12 @@ tests_unit_test_pdk_cache_SOURCES = tests/unit/test_pdk_cache.c $(PDK_ROWS)
 tests_unit_test_pdk_cache_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_cache_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_cache_LDADD = $(ENGINE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_tracing
+tests_unit_test_tracing_SOURCES = tests/unit/test_tracing.c $(PDK_ROWS)
+tests_unit_test_tracing_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_tracing_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_tracing_LDADD = $(ENGINE_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test_value
 tests_unit_test_value_SOURCES = tests/unit/test_value.c

@@ -24,6 +24,7 @@
 
 struct exchange;
 struct value; /* plugin/value.h */
+struct trace; /* plugin/trace.h */
 
 /* What an entity looks like to plugins.  Ref-counted by its owner for the exchange's life. */
 struct entity_ref {
@@ -199,6 +200,7 @@ struct exchange {
 	struct value *ctx_shared;    /* kong.ctx.shared, lives here, not in any VM */
 	struct value *ngx_ctx;
 	struct value *log_values; /* set_serialize_value */
+	struct trace *trace;      /* made by the host; NULL: tracing is off */
 
 	/* Measured by the host for latencies (monotonic; 0 = has not happened). */
 	uint64_t upstream_start_ns, upstream_connected_ns, upstream_headers_ns, response_end_ns;

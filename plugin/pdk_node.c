@@ -139,28 +139,6 @@ static int cluster_get_id(lua_State *L)
 	return 1;
 }
 
-/* There is nobody to send it to: the arguments are checked, the rest is a refusal. */
-static int telemetry_log(lua_State *L)
-{
-	static const struct {
-		int type;
-		bool is_optional;
-		const char *text;
-	} rows[] = {
-			{LUA_TSTRING, false, "plugin_name must be a string"},
-			{LUA_TTABLE, false, "plugin_config must be a table"},
-			{LUA_TSTRING, false, "message_type must be a string"},
-			{LUA_TSTRING, true, "message must be a string"},
-			{LUA_TTABLE, true, "attributes must be a table"},
-	};
-
-	for (int i = 0; i < (int)PDK_COUNT(rows); i++)
-		if (lua_type(L, i + 1) != rows[i].type &&
-				!(rows[i].is_optional && lua_isnoneornil(L, i + 1)))
-			return pdk_fail(L, "%s", rows[i].text);
-	return pdk_fail(L, "Telemetry logging is disabled: this node exports none");
-}
-
 static int configuration_newindex(lua_State *L)
 {
 	return luaL_error(L, "cannot write to configuration");
@@ -222,9 +200,6 @@ static void open_constants(lua_State *L, int env_index)
 
 #define CLUSTER_FUNCTIONS(X) \
 	X("get_id", cluster_get_id, PDK_ANY, VM_STRICT, "uuid of the configuration's origin, the same on every node")
-
-#define TELEMETRY_FUNCTIONS(X) \
-	X("log", telemetry_log, PDK_ANY, VM_STRICT, "a log record for telemetry; refused, as none is exported")
 /* clang-format on */
 
 void pdk_open_node(lua_State *L, int env_index)
@@ -233,9 +208,7 @@ void pdk_open_node(lua_State *L, int env_index)
 	static const struct pdk_function plugin[] = {PLUGIN_FUNCTIONS(PDK_ROW)};
 	static const struct pdk_function nginx[] = {NGINX_FUNCTIONS(PDK_ROW)};
 	static const struct pdk_function cluster[] = {CLUSTER_FUNCTIONS(PDK_ROW)};
-	static const struct pdk_function telemetry[] = {TELEMETRY_FUNCTIONS(PDK_ROW)};
 
-	pdk_register(L, env_index, "kong.telemetry", telemetry, PDK_COUNT(telemetry));
 	pdk_register(L, env_index, "kong.node", node, PDK_COUNT(node));
 	pdk_register(L, env_index, "kong.plugin", plugin, PDK_COUNT(plugin));
 	pdk_register(L, env_index, "kong.nginx", nginx, PDK_COUNT(nginx));

@@ -24,6 +24,8 @@
 	X(service_tls) \
 	X(sluice) \
 	X(table) \
+	X(telemetry) \
+	X(tracing) \
 	X(vault)
 /* clang-format on */
 

@@ -178,7 +178,19 @@
 	X("kong.table.new", "access", "(1, 2)", "table", "('x')", "! narr must be a number") \
 	X("kong.table.clear", "access", "({1})", "", "(1)", "! table must be a table") \
 	X("kong.table.merge", "access", "({a = 1}, {a = 2}).a", "2", "(1)", "! t1 must be a table") \
-	X("kong.telemetry.log", "access", "('p', {}, 't', 'm', {})", "nil, Telemetry logging is disabled: this node exports none", "('p', 1, 't')", "nil, plugin_config must be a table")
+	X("kong.telemetry.log", "access", "('p', {}, 't', 'm', {})", "nil, Telemetry logging is disabled: log entry will not be recorded. Set tracing_otlp_endpoint to export log entries.", "('p', 1, 't')", "nil, plugin_config must be a table") \
+	X("kong.tracing.active_span", "access", "()", "nil", NO_ARGUMENTS) \
+	X("kong.tracing.create_span", "access", "(nil, {}).is_recording", "false", NO_ARGUMENTS) \
+	X("kong.tracing.get_probability_sampling_decision", "access", "(1)", "", NO_ARGUMENTS) \
+	X("kong.tracing.get_root_span", "access", "()", "nil", NO_ARGUMENTS) \
+	X("kong.tracing.get_sampling_decision", "access", "(true, 1)", "", NO_ARGUMENTS) \
+	X("kong.tracing.get_spans", "access", "()", "nil", NO_ARGUMENTS) \
+	X("kong.tracing.init_spans", "access", "()", "nil", NO_ARGUMENTS) \
+	X("kong.tracing.link_span", "access", "()", "", NO_ARGUMENTS) \
+	X("kong.tracing.process_span", "log", "(print)", "", NO_ARGUMENTS) \
+	X("kong.tracing.set_active_span", "access", "()", "", NO_ARGUMENTS) \
+	X("kong.tracing.set_should_sample", "access", "(true)", "", NO_ARGUMENTS) \
+	X("kong.tracing.start_span", "access", "('a').is_recording", "false", NO_ARGUMENTS)
 
 #define CONTRACT_NGX(X) \
 	X("ngx.escape_uri", "access", "('a b')", "a%20b", "()", "! bad argument #1 to 'escape_uri' (string expected, got no value)") \

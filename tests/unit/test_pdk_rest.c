@@ -178,8 +178,9 @@ static void client_router_node_and_the_rest_answer(void **state)
 			{"kong.nginx.get_subsystem()", "http"},
 			{"#kong.cluster.get_id()", "36"},
 			{"kong.telemetry.log('p', {}, 't', 'm', {})",
-					"nil, Telemetry logging is disabled: this node exports "
-					"none"},
+					"nil, Telemetry logging is disabled: log entry will not be "
+					"recorded. Set tracing_otlp_endpoint to export log "
+					"entries."},
 			{"kong.telemetry.log('p', 1, 't')", "nil, plugin_config must be a table"},
 			{"kong.telemetry.log('p', {}, 't', {})", "nil, message must be a string"},
 			{"kong.version, kong.version_num", "3.15.0, 3015000"},
