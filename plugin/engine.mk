@@ -46,6 +46,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_service_tls.c \
 	plugin/pdk_sluice.c \
 	plugin/pdk_span.c plugin/pdk_span.h \
+	plugin/pdk_span_field.c \
 	plugin/pdk_table.c \
 	plugin/pdk_telemetry.c \
 	plugin/pdk_tracing.c \

@@ -21,3 +21,8 @@ struct trace *pdk_trace(lua_State *L);
 uint64_t pdk_span_ns(double d);
 /* The table at arg into a, as far as it fits. */
 void pdk_span_take(lua_State *L, struct span_attributes *a, int arg);
+
+/* Pushes one value: a field as it is now; tables are copies. */
+typedef void pdk_span_get_fn(lua_State *L, const struct trace *t, const struct span *s);
+/* NULL: spans have no such field. */
+pdk_span_get_fn *pdk_span_field(const char *name);
