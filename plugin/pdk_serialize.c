@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "plugin/engine_instance.h"
 #include "plugin/pdk_args.h"
 #include "plugin/pdk_headers.h"
 #include "plugin/pdk_read.h"
+#include "plugin/trace.h"
 #include "plugin/value_lua.h"
 
 #define HEADERS_MAX 1000
@@ -256,6 +258,18 @@ static void apply_values(lua_State *L, const struct exchange *x)
 	}
 }
 
+static void set_trace(lua_State *L, const struct trace *t)
+{
+	char id[2 * TRACE_ID_BYTES + 1];
+
+	if (t == NULL)
+		return;
+	hex_encode(t->id, TRACE_ID_BYTES, id);
+	lua_createtable(L, 0, 1);
+	set_str(L, "w3c", str_of(id));
+	lua_setfield(L, -2, "trace_id");
+}
+
 int pdk_serialize(lua_State *L)
 {
 	const struct exchange *x = pdk_exchange(L);
@@ -276,6 +290,7 @@ int pdk_serialize(lua_State *L)
 	set_str(L, "source", is_service ? STR("upstream") : STR("kong"));
 	set_str(L, "workspace", STR(ENGINE_WORKSPACE));
 	set_str(L, "workspace_name", STR("default"));
+	set_trace(L, x->trace);
 	apply_values(L, x);
 	return 1;
 }

@@ -23,6 +23,8 @@
 #define NETS .kind = RULE_NETS
 #define LABELS .kind = RULE_LABELS
 #define WORKERS .kind = RULE_WORKERS
+#define SHARE .kind = RULE_SHARE
+#define URL .kind = RULE_URL
 #define ONE_OF(text) .kind = RULE_ONE_OF, .words = (text)
 #define RANGE(low, high) .kind = RULE_RANGE, .min = (low), .max = (high)
 

@@ -203,6 +203,59 @@ static bool rule_workers(
 	return false;
 }
 
+static bool rule_share(const struct conf_rule *rule, struct str value, struct conf_problem *problem)
+{
+	size_t n_dots = 0, n_digits = 0;
+	bool is_one = value.n != 0 && value.p[0] == '1', is_good = value.n != 0 && value.n <= 20;
+
+	(void)rule;
+	for (size_t i = 0; i < value.n; i++) {
+		n_dots += value.p[i] == '.';
+		n_digits += value.p[i] >= '0' && value.p[i] <= '9';
+		is_good &= i != 0 || value.p[i] == '0' || is_one;
+		is_good &= i != 1 || value.p[i] == '.';
+		is_good &= i < 2 || !is_one || value.p[i] == '0';
+	}
+	if (is_good && n_dots <= 1 && n_dots + n_digits == value.n)
+		return true;
+	conf_problem_set(problem, "must be a number from 0 to 1, such as 0.01");
+	return false;
+}
+
+static bool rule_url(const struct conf_rule *rule, struct str value, struct conf_problem *problem)
+{
+	size_t scheme = str_starts(value, STR("https://")) ? 8 : 7, n = 0;
+	struct str host = str_from(value, scheme);
+	bool is_good = scheme == 8 || str_starts(value, STR("http://"));
+	char with_port[300];
+	unsigned bits;
+
+	if (value.n == 0)
+		return true;
+	while (n < host.n && host.p[n] != '/')
+		n++;
+	for (size_t i = n; i < host.n; i++)
+		is_good &= host.p[i] > ' ' && host.p[i] < 0x7f && host.p[i] != '?' &&
+			   host.p[i] != '#';
+	host = str_head(host, n);
+	/* without a port, as if it had one */
+	if (host.n > 0 && host.n < 270 && is_good &&
+			(is_host_name(host) ||
+					(host.p[0] == '[' && host.p[host.n - 1] == ']' &&
+							is_numeric((struct str){host.p + 1,
+										   host.n - 2},
+									&bits)))) {
+		snprintf(with_port, sizeof(with_port), "%.*s:80", STR_ARG(host));
+		host = str_of(with_port);
+	}
+	if (is_good && rule_peer(rule, host, problem))
+		return true;
+	conf_problem_set(problem,
+			"\"%.*s\" is not a URL such as http://collector:4318 or https://host/path",
+			(int)(value.n < 80 ? value.n : 80), value.p);
+	return false;
+}
+
 static rule_fn *const checks[RULE_KINDS] = {
 		[RULE_ANY] = rule_any,
 		[RULE_FILLED] = rule_filled,
@@ -218,6 +271,8 @@ static rule_fn *const checks[RULE_KINDS] = {
 		[RULE_NETS] = rule_net,
 		[RULE_LABELS] = rule_label,
 		[RULE_WORKERS] = rule_workers,
+		[RULE_SHARE] = rule_share,
+		[RULE_URL] = rule_url,
 };
 
 bool conf_rule_check(const struct conf_rule *rule, struct str value, bool is_list,

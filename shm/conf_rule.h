@@ -26,6 +26,8 @@ enum conf_rule_kind {
 	RULE_NETS,       /* address or CIDR … */
 	RULE_LABELS,     /* name=value … */
 	RULE_WORKERS,    /* auto, or a number */
+	RULE_SHARE,      /* 0 … 1 */
+	RULE_URL,        /* http(s)://host[:port][/path], "" = none */
 	RULE_KINDS
 };
 

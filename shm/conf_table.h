@@ -5,7 +5,8 @@
  *
  * X(field, type, default, rule, help)   type: STRING | BOOL | UINT | SIZE | LIST
  *   rule (shm/conf_rule.h): ANY | FILLED | ONE_OF("words") | RANGE(min, max) | PATH | PREFIX |
- *   LISTEN | LISTEN_TLS | PEERS | SERVERS | NETS | LABELS | WORKERS | PATHS
+ *   LISTEN | LISTEN_TLS | PEERS | SERVERS | NETS | LABELS | WORKERS | PATHS | SHARE |
+ *   URL
  * names as in kong.conf where the concept is the same.
  */
 #pragma once
@@ -79,6 +80,14 @@
 	X(headers, LIST, "server_tokens,latency_tokens,X-Kong-Request-Id", ONE_OF("server_tokens latency_tokens X-Kong-Proxy-Latency X-Kong-Upstream-Latency X-Kong-Response-Latency X-Kong-Upstream-Status X-Kong-Request-Id Server Via off"), "Headers added to responses; off = none. Also X-Kong-Upstream-Status.") \
 	X(headers_upstream, LIST, "X-Kong-Request-Id", ONE_OF("X-Kong-Request-Id off"), "Headers added to requests to services; off = none.") \
 	X(allow_debug_header, BOOL, "off", ANY, "Answer Kong-Debug: 1 with the matched route and service.") \
+	X(tracing_instrumentations, LIST, "off", ONE_OF("off all request router dns_query balancer upstream plugin_rewrite plugin_access plugin_response plugin_header_filter plugin_body_filter plugin_log db_query http_client"), "Spans the gateway records of each request; off = no tracing. db_query and http_client are accepted and record nothing.") \
+	X(tracing_sampling_rate, STRING, "0.01", SHARE, "Share of traces begun here that are sampled; a client's traceparent decides for its own.") \
+	X(tracing_otlp_endpoint, STRING, "", URL, "Collector that spans and kong.telemetry.log records are sent to (OTLP/HTTP, protobuf), below its /v1/traces and /v1/logs; empty = none.") \
+	X(tracing_otlp_headers, LIST, "", LABELS, "Headers of those requests: name=value, comma-separated.") \
+	X(tracing_otlp_batch_size, UINT, "200", RANGE(1, 10000), "Spans or records after which a batch is sent.") \
+	X(tracing_otlp_delay_ms, UINT, "1000", RANGE(50, 50000), "How long a batch waits for more.") \
+	X(tracing_otlp_timeout_ms, UINT, "10000", RANGE(50, 50000), "How long the collector may take for one batch.") \
+	X(tracing_otlp_queue_size, SIZE, "4194304", RANGE(65536, 1073741824), "Bytes per worker that wait for the collector; what comes above is dropped and counted.") \
 	X(shutdown_timeout_ms, UINT, "30000", RANGE(0, 86400000), "How long a stopping worker may finish its requests.") \
 	X(worker_hang_ms, UINT, "10000", RANGE(100, 3600000), "A worker whose heartbeat is older is killed and replaced.") \
 	X(worker_restart_delay_ms, UINT, "10", RANGE(1, 5000), "How long before a worker that ended by itself is started again; doubles up to 5 s while it keeps ending.") \

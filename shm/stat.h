@@ -56,6 +56,11 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(plugin_discards,      COUNTER, "VMs",         "Plugin VMs thrown away whole.") \
 	X(generation_switches,  COUNTER, "switches",    "Generations taken into use.") \
 	X(generation_switch_ns, GAUGE,   "nanoseconds", "Duration of the newest generation switch.") \
+	X(otlp_spans_exported,  COUNTER, "spans",       "Spans that the collector took.") \
+	X(otlp_spans_dropped,   COUNTER, "spans",       "Spans over a request's bounds, or that the collector did not take in time.") \
+	X(otlp_logs_exported,   COUNTER, "records",     "Log records of plugins that the collector took.") \
+	X(otlp_logs_dropped,    COUNTER, "records",     "Log records of plugins that it did not take in time.") \
+	X(otlp_failures,        COUNTER, "failures",    "Batches that the collector did not take at a try.") \
 	X(memory_vm_bytes,      GAUGE,   "bytes",       "Live memory of all plugin VMs.")
 /* clang-format on */
 

@@ -13,6 +13,20 @@ $(LLHTTP_C):
 		echo "#include \"$(LLHTTP_DIR)/$${f#llhttp_}.c\"" >$@
 CLEANFILES += $(LLHTTP_C)
 
+# otlp.proto -> C, as shm/record.proto
+worker/otlp.pb-c.c: worker/otlp.proto
+	$(AM_V_GEN)$(MKDIR_P) worker && $(PROTOC_C) --proto_path=$(top_srcdir) --c_out=. worker/otlp.proto \
+		&& $(SED) -i -e '1i #pragma GCC system_header' worker/otlp.pb-c.h
+worker/otlp.pb-c.h: worker/otlp.pb-c.c
+	@test -f $@ || { rm -f $<; $(MAKE) $(AM_MAKEFLAGS) $<; }
+BUILT_SOURCES += worker/otlp.pb-c.h worker/otlp.pb-c.c
+CLEANFILES += worker/otlp.pb-c.h worker/otlp.pb-c.c
+EXTRA_DIST += worker/otlp.proto
+noinst_LIBRARIES += worker/libotlp.a
+nodist_worker_libotlp_a_SOURCES = worker/otlp.pb-c.c worker/otlp.pb-c.h
+worker_libotlp_a_CPPFLAGS = -I$(top_builddir) $(PROTOBUF_C_CFLAGS)
+worker_libotlp_a_CFLAGS = $(SLUICE_CFLAGS) -w
+
 # What the tests and fuzz targets of the worker link, too.
 noinst_LIBRARIES += worker/libworker.a
 worker_libworker_a_SOURCES = \
@@ -47,18 +61,22 @@ worker_sluice_worker_SOURCES = \
 	worker/listener.c worker/listener.h \
 	worker/main.c worker/worker.h \
 	worker/master_link.c worker/master_link.h \
+	worker/otlp.c worker/otlp.h \
+	worker/otlp_http.c worker/otlp_http.h \
+	worker/otlp_pack.c worker/otlp_pack.h \
 	worker/reply_head.c worker/respond.c \
 	worker/req.c worker/req.h worker/req_body.c worker/req_ops.c \
 	worker/text.h worker/tunnel.c \
 	worker/tls_layer.c worker/tls_layer.h \
 	worker/tls_server.c worker/tls_server.h \
+	worker/tracing.c worker/tracing.h \
 	worker/upconn.c worker/upconn.h \
 	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \
 	worker/upstream_reply.c worker/upstream_send.c
 worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
 worker_sluice_worker_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
-worker_sluice_worker_LDADD = worker/libworker.a worker/libllhttp.a \
+worker_sluice_worker_LDADD = worker/libotlp.a worker/libworker.a worker/libllhttp.a \
 	$(LIBENGINE) $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBJAIL) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) \
 	$(VM_LIBS) $(NGX_LIBS) $(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(SHM_LIBS) \
 	$(OPENSSL_LIBS) $(SECCOMP_LIBS)

@@ -21,17 +21,20 @@
 #include "worker/conn.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
+#include "worker/otlp.h"
 #include "worker/tls_server.h"
 #include "worker/worker.h"
 
 #define CONFIGURE_CPU_MS 500
 /* Each discarded VM leaves 64 kB and more of machine code behind. */
 #define DISCARDS_MAX 128
+/* A collector may keep a stopping worker that long. */
+#define FLUSH_NS 2000000000U
 #define SECOND_TICKS (1000 / TIMER_TICK_MS)
 #define SETTLE_TICKS (LISTENERS_SETTLE_MS / TIMER_TICK_MS)
 
 static struct worker worker = {.magic = WORKER_MAGIC};
-static uint64_t ticks, drain_until_ns;
+static uint64_t ticks, drain_until_ns, flush_until_ns;
 
 static void report_plugin(void *arg, const struct engine_report *report)
 {
@@ -81,6 +84,7 @@ void worker_drain(struct worker *w, uint32_t deadline_ms)
 		return;
 	w->is_draining = true;
 	drain_until_ns = clock_mono_ns() + (uint64_t)deadline_ms * 1000000;
+	flush_until_ns = clock_mono_ns() + FLUSH_NS;
 	atomic_store_explicit(&w->me->state, SLOT_DRAINING, memory_order_release);
 	listeners_stop(w);
 	conn_close_idle(w);
@@ -128,7 +132,10 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		if (vm_discards() >= DISCARDS_MAX)
 			master_link_worn_out(w, vm_discards());
 	}
-	if (w->is_draining && (w->n_conns == 0 || now > drain_until_ns))
+	if (w->is_draining &&
+			(now > drain_until_ns ||
+					(w->n_conns == 0 && (now > flush_until_ns ||
+									    !otlp_flush(w->otlp)))))
 		event_base_loopbreak(w->base);
 }
 
@@ -237,7 +244,7 @@ static int open_loop(struct worker *w)
 	return w->base != NULL ? 0 : -ENOMEM;
 }
 
-static void node_id_read(const struct conf *conf, char ret[64])
+void worker_node_id(const struct conf *conf, char ret[64])
 {
 	sl_auto_mem char *path = conf_path(conf, "node.id");
 	sl_auto_file FILE *f = path != NULL ? fopen(path, "re") : NULL;
@@ -266,10 +273,11 @@ static int open_engine(struct worker *w, struct why *why)
 			.breaker = w->breaker,
 			.dict = w->dict,
 			.trusted_ips = str_of(w->conf->trusted_ips),
+			.telemetry = otlp_sink(w->otlp),
 	};
 
 	limits_policy_of(w->conf, &c.limits);
-	node_id_read(w->conf, node_id);
+	worker_node_id(w->conf, node_id);
 	gethostname(hostname, sizeof(hostname) - 1);
 	if (!c.is_off && vm_process_init(why) != 0) {
 		log_err("plugins cannot run here", "why=\"%s\"", why->text);
@@ -334,6 +342,7 @@ static int worker_open(struct worker *w, struct why *why)
 	w->request_limits = (struct h1_limits){(size_t)w->conf->request_line_max,
 			(size_t)w->conf->header_max, w->conf->header_count_max};
 	added_headers_read(w);
+	tracing_read(&w->tracing, w->conf);
 	refresh_date(w);
 	w->real_offset_ns = clock_real_ns() - clock_mono_ns();
 	timer_wheel_init(&w->timers, clock_mono_ms());
@@ -349,6 +358,8 @@ static int worker_open(struct worker *w, struct why *why)
 		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
 	if (r == 0 && conf_has_tls(w->conf))
 		r = tls_server_new(&w->tls_server, w->conf, w->board, why);
+	if (r == 0)
+		r = otlp_new(&w->otlp, w, why);
 	if (r == 0)
 		r = open_engine(w, why);
 	if (r == 0)
@@ -397,6 +408,7 @@ static void worker_close(struct worker *w)
 	route_table_free(w->routes);
 	engine_free(w->engine);
 	traffic_worker_free(w->traffic);
+	otlp_free(w->otlp);
 	lat_worker_free(w->lat);
 	breaker_free(w->breaker);
 	dict_free(w->dict);

@@ -210,6 +210,8 @@ void req_start(struct conn *c, struct str head)
 		refuse(q, status, NULL);
 		return;
 	}
+	if (c->w->tracing.parts != 0)
+		tracing_start(q);
 	q->keep_alive = q->head.keep_alive && !c->w->is_draining &&
 			c->n_requests < c->w->conf->keepalive_requests;
 	if (c->w->engine == NULL)
@@ -273,6 +275,7 @@ static enum step_result step_route(struct req *q)
 {
 	const struct route *r;
 
+	tracing_router(q, false);
 	q->match = route_find(q->w->routes, &q->x);
 	if (q->match == NULL || (q->match->route != NULL && route_apply(q->match, &q->x) != 0)) {
 		answer(q, 500, NULL);
@@ -286,6 +289,7 @@ static enum step_result step_route(struct req *q)
 		q->at = STEP_RESPOND - 1;
 		return STEP_GO_ON;
 	}
+	tracing_router(q, true);
 	if (q->chain != NULL && r->plan != NULL)
 		chain_set_plan(q->chain, r->plan);
 	if (!r->is_http && !req_is_over_https(q)) {
@@ -338,9 +342,12 @@ static enum step_result step_log(struct req *q)
 	x->response_end_ns = clock_mono_ns();
 	x->response.bytes_sent = q->out.sent + q->tunnel.down.bytes;
 	x->response.body_bytes_sent = q->body_sent;
+	tracing_finish(q);
 	if (!q->is_refused && q->chain != NULL)
 		chain_log(q->chain);
 	account_request(q);
+	if (q->x.trace != NULL)
+		tracing_end(q);
 	if (log_wants(LOG_INFO))
 		access_line(q);
 	return STEP_DONE;

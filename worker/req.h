@@ -12,6 +12,7 @@
 #include "worker/conn.h"
 #include "worker/h1_parse.h"
 #include "worker/route.h"
+#include "worker/tracing.h"
 #include "worker/upconn.h"
 
 enum step_result { STEP_GO_ON, STEP_WAIT, STEP_DONE };
@@ -89,6 +90,7 @@ struct req {
 	bool has_sleep;
 
 	struct req_upstream up;
+	struct req_trace trace;
 
 	/* response */
 	struct out out;

@@ -77,6 +77,7 @@ static void on_name(void *arg, const struct dns_answer *answer)
 
 	sl_check(q, REQ_MAGIC);
 	q->up.peers = *answer;
+	tracing_dns_end(q);
 	q->up.state = UP_PICK;
 	req_drive(q);
 }
@@ -99,8 +100,10 @@ static enum up_next find_peers(struct req *q)
 	up->wait.fn = on_name;
 	up->wait.arg = q;
 	up->state = UP_RESOLVING;
+	tracing_dns_begin(q);
 	if (!dns_find(q->w->dns, q->x.upstream.host, &up->peers, &up->wait))
 		return UP_WAIT;
+	tracing_dns_end(q);
 	up->state = UP_PICK;
 	return UP_AGAIN;
 }
@@ -153,6 +156,7 @@ static void note_try(struct req *q, const struct upconn *u)
 {
 	struct exchange_try *t;
 
+	tracing_try(q, u);
 	if (q->x.n_tries == sizeof(q->x.tries) / sizeof(q->x.tries[0]))
 		return;
 	t = &q->x.tries[q->x.n_tries++];
@@ -197,6 +201,7 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 
 	log_failure(q, what, -error);
 	note_failed_try(q, status);
+	tracing_try_failed(q, status, what);
 	req_release_upstream(q, false);
 	up->out = (struct out){.n = 0};
 	up->is_started = up->is_request_sent = false;
@@ -297,6 +302,7 @@ static enum up_next connecting(struct req *q)
 	if (r != 0)
 		return try_failed(q, said(q, "connect"), r);
 	q->up.state = UP_EXCHANGING;
+	tracing_connected(q);
 	q->x.upstream_connected_ns = q->x.upstream_start_ns;
 	if (!q->up.conn->is_reused)
 		q->x.upstream_connected_ns = clock_mono_ns();
@@ -325,6 +331,7 @@ static void reply_taken(struct req *q)
 	q->x.upstream_headers_ns = clock_mono_ns();
 	r->source = RESPONSE_FROM_SERVICE;
 	r->status = r->service_status = up->reply.status;
+	tracing_replied(q);
 	h1_body_init(&up->body, up->reply.framing, up->reply.length);
 	r->service_body.state = up->body.is_over ? BODY_NONE : BODY_UNREAD;
 	headers_share(&r->headers, &r->service_headers);

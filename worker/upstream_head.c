@@ -177,6 +177,8 @@ int req_compose(struct req *q)
 {
 	struct text t;
 
+	if (tracing_propagate(q) != 0)
+		return -ENOMEM;
 	if (!is_clean(&q->x))
 		return -EINVAL;
 	text_init(&t, q->arena, 1024);

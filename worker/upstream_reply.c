@@ -138,6 +138,7 @@ void req_release_upstream(struct req *q, bool may_keep)
 
 	if (u == NULL)
 		return;
+	tracing_upstream_over(q);
 	up->conn = NULL;
 	u->req = NULL;
 	if (may_keep && !up->is_upgraded && up->is_request_sent && out_is_empty(&up->out) &&

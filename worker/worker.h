@@ -24,6 +24,7 @@
 #include "worker/real_ip.h"
 #include "worker/route.h"
 #include "worker/timer.h"
+#include "worker/tracing.h"
 #include "worker/upconn.h"
 
 #define WORKER_MAGIC SL_MAGIC('W', 'R', 'K', 'R')
@@ -31,6 +32,7 @@
 struct conn;
 struct listener;
 struct master_link;
+struct otlp;
 
 /* conf `headers` and `headers_upstream`, read once. */
 struct added_headers {
@@ -64,6 +66,8 @@ struct worker {
 	struct timer_wheel timers;
 	struct h1_limits request_limits;
 	struct added_headers added;
+	struct tracing tracing;
+	struct otlp *otlp; /* NULL: nothing is exported */
 	struct listener *listeners;
 	unsigned n_listeners;
 	uint64_t assigned_before; /* board: at the last listeners_settle() */
@@ -77,5 +81,7 @@ struct worker {
 
 /* Stop accepting; leave when the last request is done, or after deadline_ms. */
 void worker_drain(struct worker *w, uint32_t deadline_ms);
+/* This node's id as its file has it; "" = none. */
+void worker_node_id(const struct conf *conf, char ret[64]);
 /* Takes the newest committed generation into use and tells the master. */
 void worker_switch_generation(struct worker *w);
