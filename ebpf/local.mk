@@ -8,9 +8,9 @@ LIBEBPF = ebpf/libebpf.a
 EXTRA_DIST += ebpf/steer.bpf.c ebpf/steer.c ebpf/steer_off.c
 
 # the tracer: sluicectl only
-noinst_LIBRARIES += ebpf/libtrace.a
-LIBTRACE = ebpf/libtrace.a
-EXTRA_DIST += ebpf/trace.bpf.c ebpf/trace.c ebpf/trace_off.c
+noinst_LIBRARIES += ebpf/libtracer.a
+LIBTRACE = ebpf/libtracer.a
+EXTRA_DIST += ebpf/tracer.bpf.c ebpf/tracer.c ebpf/tracer_off.c
 
 if WITH_BPF
 EBPF_LIBS = $(LIBBPF_LIBS)
@@ -26,26 +26,26 @@ BPF_SKELETON = $(BPFTOOL) gen object $(@:.skel.h=.linked.o) $(@:.skel.h=.bpf.o) 
 	&& $(SED) -i -e '1i \#pragma GCC system_header' $@.new && mv $@.new $@
 
 # Kept: the object says which source line the verifier means.
-.PRECIOUS: ebpf/steer.bpf.o ebpf/trace.bpf.o
+.PRECIOUS: ebpf/steer.bpf.o ebpf/tracer.bpf.o
 ebpf/steer.bpf.o: ebpf/steer.bpf.c ebpf/steer_pick.h ebpf/steer_shared.h ebpf/steer_table.h shm/board_layout.h
 	$(AM_V_GEN)$(MKDIR_P) ebpf && $(BPF_COMPILE) -c $(top_srcdir)/ebpf/steer.bpf.c -o $@
 ebpf/steer.skel.h: ebpf/steer.bpf.o
 	$(AM_V_GEN)$(BPF_SKELETON)
-ebpf/trace.bpf.o: ebpf/trace.bpf.c ebpf/trace_shared.h
-	$(AM_V_GEN)$(MKDIR_P) ebpf && $(BPF_COMPILE) -c $(top_srcdir)/ebpf/trace.bpf.c -o $@
-ebpf/trace.skel.h: ebpf/trace.bpf.o
+ebpf/tracer.bpf.o: ebpf/tracer.bpf.c ebpf/tracer_shared.h
+	$(AM_V_GEN)$(MKDIR_P) ebpf && $(BPF_COMPILE) -c $(top_srcdir)/ebpf/tracer.bpf.c -o $@
+ebpf/tracer.skel.h: ebpf/tracer.bpf.o
 	$(AM_V_GEN)$(BPF_SKELETON)
-ebpf_libtrace_a_SOURCES = ebpf/trace.c ebpf/trace.h ebpf/trace_shared.h
-nodist_ebpf_libtrace_a_SOURCES = ebpf/trace.skel.h
-ebpf_libtrace_a_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
-BUILT_SOURCES += ebpf/trace.skel.h
-CLEANFILES += ebpf/trace.skel.h ebpf/trace.bpf.o ebpf/trace.linked.o
+ebpf_libtracer_a_SOURCES = ebpf/tracer.c ebpf/tracer.h ebpf/tracer_shared.h
+nodist_ebpf_libtracer_a_SOURCES = ebpf/tracer.skel.h
+ebpf_libtracer_a_CFLAGS = $(AM_CFLAGS) $(LIBBPF_CFLAGS)
+BUILT_SOURCES += ebpf/tracer.skel.h
+CLEANFILES += ebpf/tracer.skel.h ebpf/tracer.bpf.o ebpf/tracer.linked.o
 BUILT_SOURCES += ebpf/steer.skel.h
 CLEANFILES += ebpf/steer.skel.h ebpf/steer.bpf.o ebpf/steer.linked.o
 else
 EBPF_LIBS =
-ebpf_libtrace_a_SOURCES = ebpf/trace_off.c ebpf/trace.h ebpf/trace_shared.h
-ebpf_libtrace_a_CFLAGS = $(AM_CFLAGS)
+ebpf_libtracer_a_SOURCES = ebpf/tracer_off.c ebpf/tracer.h ebpf/tracer_shared.h
+ebpf_libtracer_a_CFLAGS = $(AM_CFLAGS)
 ebpf_libebpf_a_SOURCES = ebpf/steer_off.c ebpf/steer_mode.c $(EBPF_SHARED)
 ebpf_libebpf_a_CFLAGS = $(AM_CFLAGS)
 endif

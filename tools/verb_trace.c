@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "ebpf/trace.h"
+#include "ebpf/tracer.h"
 #include "plugin/phase.h"
 #include "tools/node_link.h"
 #include "tools/spread.h"
@@ -148,7 +148,7 @@ static void print_line(const struct trace_event *e, uint64_t real_ns)
 				(unsigned long long)e->number, e->pid);
 }
 
-/* trace_fn */
+/* tracer_fn */
 static void on_event(void *arg, const struct trace_event *e)
 {
 	struct tracing *t = arg;
@@ -243,31 +243,31 @@ static int find_program(const struct tracing *t, char *ret, size_t size, struct 
 	return 0;
 }
 
-static int follow(struct tracing *t, struct trace *trace)
+static int follow(struct tracing *t, struct tracer *trace)
 {
 	int r = 0;
 
 	while (r == 0 && !is_ended && !t->is_over) {
-		r = trace_poll(trace, 100);
+		r = tracer_poll(trace, 100);
 		fflush(stdout);
 	}
-	if (trace_lost(trace) != 0)
+	if (tracer_lost(trace) != 0)
 		fprintf(stderr, "sluicectl: %llu events found no room and are not shown\n",
-				(unsigned long long)trace_lost(trace));
+				(unsigned long long)tracer_lost(trace));
 	return r == -EINTR ? 0 : r;
 }
 
 static int run(struct tracing *t, struct why *why)
 {
 	const struct sigaction end = {.sa_handler = on_end};
-	sl_auto(trace) trace = NULL;
+	sl_auto(tracer) trace = NULL;
 	char program[4096];
 	int r = ask_pids(t, why);
 
 	if (r == 0)
 		r = find_program(t, program, sizeof(program), why);
 	if (r == 0)
-		r = trace_new(&trace, program, &t->filter, on_event, t, why);
+		r = tracer_new(&trace, program, &t->filter, on_event, t, why);
 	if (r < 0)
 		return r;
 	sigaction(SIGINT, &end, NULL);

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "ebpf/trace.h"
+#include "ebpf/tracer.h"
 
-int trace_new(struct trace **ret, const char *worker_program, const struct trace_filter *filter,
-		trace_fn *fn, void *arg, struct why *why)
+int tracer_new(struct tracer **ret, const char *worker_program, const struct trace_filter *filter,
+		tracer_fn *fn, void *arg, struct why *why)
 {
 	(void)ret;
 	(void)worker_program;
@@ -16,19 +16,19 @@ int trace_new(struct trace **ret, const char *worker_program, const struct trace
 	return -ENOTSUP;
 }
 
-void trace_free(struct trace *t)
+void tracer_free(struct tracer *t)
 {
 	(void)t;
 }
 
-int trace_poll(struct trace *t, int wait_ms)
+int tracer_poll(struct tracer *t, int wait_ms)
 {
 	(void)t;
 	(void)wait_ms;
 	return -ENOTSUP;
 }
 
-__u64 trace_lost(const struct trace *t)
+__u64 tracer_lost(const struct tracer *t)
 {
 	(void)t;
 	return 0;

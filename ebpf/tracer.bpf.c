@@ -13,7 +13,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/usdt.bpf.h>
 
-#include "ebpf/trace_shared.h"
+#include "ebpf/tracer_shared.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

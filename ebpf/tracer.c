@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ebpf/trace.h"
+#include "ebpf/tracer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,17 +9,17 @@
 #include <bpf/libbpf.h>
 
 #include "base/check.h"
-#include "ebpf/trace.skel.h"
+#include "ebpf/tracer.skel.h"
 
 #define TRACE_MAGIC SL_MAGIC('T', 'R', 'C', 'E')
 #define TRACE_LINKS 4
 
-struct trace {
+struct tracer {
 	uint32_t magic;
-	struct trace_bpf *skel;
+	struct tracer_bpf *skel;
 	struct bpf_link *links[TRACE_LINKS];
 	struct ring_buffer *events;
-	trace_fn *fn;
+	tracer_fn *fn;
 	void *arg;
 };
 
@@ -33,23 +33,23 @@ static int stay_silent(enum libbpf_print_level level, const char *format, va_lis
 
 static int on_event(void *arg, void *data, size_t n)
 {
-	const struct trace *t = arg;
+	const struct tracer *t = arg;
 
 	if (n >= sizeof(struct trace_event))
 		t->fn(t->arg, data);
 	return 0;
 }
 
-static int load(struct trace *t, const struct trace_filter *filter, struct why *why)
+static int load(struct tracer *t, const struct trace_filter *filter, struct why *why)
 {
 	int r;
 
 	libbpf_set_print(stay_silent);
-	t->skel = trace_bpf__open();
+	t->skel = tracer_bpf__open();
 	if (t->skel == NULL)
 		return why_errno(why, errno, "cannot open the tracer's programs");
 	memcpy((void *)(uintptr_t)&t->skel->rodata->filter, filter, sizeof(*filter));
-	r = trace_bpf__load(t->skel);
+	r = tracer_bpf__load(t->skel);
 	if (r < 0)
 		return why_errno(why, -r, "cannot load the tracer's programs%s",
 				r == -EPERM || r == -EACCES
@@ -58,7 +58,7 @@ static int load(struct trace *t, const struct trace_filter *filter, struct why *
 	return 0;
 }
 
-static int attach(struct trace *t, const char *worker_program, struct why *why)
+static int attach(struct tracer *t, const char *worker_program, struct why *why)
 {
 	const struct {
 		struct bpf_program *program;
@@ -82,10 +82,10 @@ static int attach(struct trace *t, const char *worker_program, struct why *why)
 	return 0;
 }
 
-int trace_new(struct trace **ret, const char *worker_program, const struct trace_filter *filter,
-		trace_fn *fn, void *arg, struct why *why)
+int tracer_new(struct tracer **ret, const char *worker_program, const struct trace_filter *filter,
+		tracer_fn *fn, void *arg, struct why *why)
 {
-	sl_auto(trace) t = calloc(1, sizeof(*t));
+	sl_auto(tracer) t = calloc(1, sizeof(*t));
 	int r;
 
 	if (t == NULL)
@@ -105,7 +105,7 @@ int trace_new(struct trace **ret, const char *worker_program, const struct trace
 	return r;
 }
 
-void trace_free(struct trace *t)
+void tracer_free(struct tracer *t)
 {
 	if (t == NULL)
 		return;
@@ -113,12 +113,12 @@ void trace_free(struct trace *t)
 	for (unsigned i = 0; i < TRACE_LINKS; i++)
 		bpf_link__destroy(t->links[i]);
 	ring_buffer__free(t->events);
-	trace_bpf__destroy(t->skel);
+	tracer_bpf__destroy(t->skel);
 	t->magic = 0;
 	free(t);
 }
 
-int trace_poll(struct trace *t, int wait_ms)
+int tracer_poll(struct tracer *t, int wait_ms)
 {
 	int r = ring_buffer__poll(t->events, wait_ms);
 
@@ -126,7 +126,7 @@ int trace_poll(struct trace *t, int wait_ms)
 	return r < 0 ? r : 0;
 }
 
-__u64 trace_lost(const struct trace *t)
+__u64 tracer_lost(const struct tracer *t)
 {
 	__u32 zero = 0;
 	__u64 n = 0;
