@@ -192,33 +192,44 @@ static enum chain_verdict phase_over(const struct chain *c)
 	return c->x->answer.is_set ? CHAIN_ANSWER : CHAIN_GO_ON;
 }
 
-static enum chain_verdict rewrite_on(struct chain *c)
+/* certificate and rewrite: the instances for all requests. */
+static enum chain_verdict globals_on(struct chain *c, enum phase phase)
 {
 	while (c->at < c->plan->n && !c->x->answer.is_set) {
 		const struct plan_entry *entry = &c->plan->v[c->at++];
 		int slot;
 
-		if ((entry->version->phases & PHASE_BIT(PHASE_REWRITE)) == 0 ||
-				entry->wide == NULL || !protocol_fits(c, entry->wide))
+		if ((entry->version->phases & PHASE_BIT(phase)) == 0 || entry->wide == NULL ||
+				!protocol_fits(c, entry->wide))
 			continue;
 		slot = slot_of(c, entry->version, entry->wide);
 		if (slot < 0)
 			exchange_answer_error(c->x, 500, STR_NONE);
-		else if (chain_run(c, (uint32_t)slot, PHASE_REWRITE) == CHAIN_RUN_WAITS)
+		else if (chain_run(c, (uint32_t)slot, phase) == CHAIN_RUN_WAITS)
 			return CHAIN_WAIT;
 	}
 	return phase_over(c);
 }
 
-enum chain_verdict chain_rewrite(struct chain *c)
+static enum chain_verdict globals_run(struct chain *c, enum phase phase)
 {
 	sl_check(c, CHAIN_MAGIC);
-	c->x->phase = c->phase = PHASE_REWRITE;
+	c->x->phase = c->phase = phase;
 	c->clock_ns = 0;
 	c->at = 0;
-	if ((c->plan->phases & PHASE_BIT(PHASE_REWRITE)) == 0)
+	if ((c->plan->phases & PHASE_BIT(phase)) == 0)
 		return CHAIN_GO_ON;
-	return rewrite_on(c);
+	return globals_on(c, phase);
+}
+
+enum chain_verdict chain_certificate(struct chain *c)
+{
+	return globals_run(c, PHASE_CERTIFICATE);
+}
+
+enum chain_verdict chain_rewrite(struct chain *c)
+{
+	return globals_run(c, PHASE_REWRITE);
 }
 
 /* One entry of access: true = it waits.  Once there is an answer the later plugins are still
@@ -287,8 +298,8 @@ enum chain_verdict chain_resume(struct chain *c)
 	sl_assert(c->parked != NULL);
 	if (chain_run_on(c) == CHAIN_RUN_WAITS)
 		return CHAIN_WAIT;
-	if (c->phase == PHASE_REWRITE)
-		return rewrite_on(c);
+	if (c->phase == PHASE_CERTIFICATE || c->phase == PHASE_REWRITE)
+		return globals_on(c, c->phase);
 	return c->phase == PHASE_ACCESS ? access_on(c) : response_on(c);
 }
 

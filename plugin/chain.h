@@ -5,6 +5,7 @@
  * precedence by consumer), except that an error stays with its plugin and phase.
  *
  * The host's calls, in order:
+ *	[chain_certificate on a chain of the connection's own]
  *	chain_new → chain_rewrite → (route match) chain_set_plan → chain_access
  *	→ [proxy] → [chain_response] → chain_header_filter → chain_body_filter × n
  *	→ chain_log → chain_free
@@ -37,6 +38,8 @@ void chain_set_plan(struct chain *c, struct plan *p);
 /* May return CHAIN_WAIT.  rewrite and access set exchange->answer on exit or error; a failed
  * condition or a budget trip answers 500 unless on_error = open. */
 enum chain_verdict chain_rewrite(struct chain *c);
+/* Of the plugins for all requests; may wait.  CHAIN_ANSWER: an error, end the handshake. */
+enum chain_verdict chain_certificate(struct chain *c);
 enum chain_verdict chain_access(struct chain *c);
 /* Before another try at the service.  Runs the function of set_target_retry_callback(), which
  * may change upstream.host and port, or set exchange->answer.  True: it did change them.  What

@@ -12,7 +12,9 @@
 #include "shm/probe.h"
 
 /* Phases whose failure is the client's answer. */
-#define ANSWERING (PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | PHASE_BIT(PHASE_RESPONSE))
+#define ANSWERING \
+	(PHASE_BIT(PHASE_CERTIFICATE) | PHASE_BIT(PHASE_REWRITE) | PHASE_BIT(PHASE_ACCESS) | \
+			PHASE_BIT(PHASE_RESPONSE))
 
 /* A run seldom fails: its kilobyte of reason is not cleared, only made empty. */
 static void why_empty(struct why *why)

@@ -42,6 +42,11 @@ struct plan *engine_globals(struct engine *e)
 	return e->globals;
 }
 
+uint32_t engine_global_phases(const struct engine *e)
+{
+	return plan_phases(e->globals);
+}
+
 struct snap_view *engine_view(struct engine *e)
 {
 	return e->view;

@@ -65,6 +65,8 @@ void engine_set_view(struct engine *e, struct snap_view *view, engine_report_fn 
  * their instances.  Ref-counted and immutable; the engine caches it, the caller unrefs.
  * NULL = out of memory. */
 struct plan *engine_plan(struct engine *e, struct str route_id, struct str service_id);
+/* Of the plugins that are configured for every request. */
+uint32_t engine_global_phases(const struct engine *e);
 struct plan *plan_ref(struct plan *p);
 void plan_unref(struct plan *p); /* NULL allowed */
 /* PHASE_BITs some plugin of the plan implements. */

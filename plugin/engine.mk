@@ -31,6 +31,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_cache.c \
 	plugin/pdk_client.c \
 	plugin/pdk_client_auth.c \
+	plugin/pdk_client_tls.c \
 	plugin/pdk_ctx.c \
 	plugin/pdk_db.c \
 	plugin/pdk_held.c plugin/pdk_held.h \

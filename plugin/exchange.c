@@ -81,3 +81,10 @@ const char *exchange_route_name(const struct exchange *x)
 
 	return z != NULL ? z : "";
 }
+
+struct str exchange_client_cert(struct exchange *x, enum exchange_client_cert what)
+{
+	if (x->request.tls_version.n == 0 || x->ops == NULL || x->ops->client_cert == NULL)
+		return STR_NONE;
+	return x->ops->client_cert(x, what);
+}

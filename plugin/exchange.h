@@ -68,6 +68,29 @@ enum response_source {
 	RESPONSE_FROM_ERROR,   /* "error": the gateway answered */
 };
 
+/* What may be asked about a client's certificate: X(constant, nginx variable, what it is) */
+/* clang-format off */
+#define EXCHANGE_CLIENT_CERT_TABLE(X) \
+	X(VERIFY,      "ssl_client_verify",       verify) \
+	X(RAW,         "ssl_client_raw_cert",     raw) \
+	X(CERT,        "ssl_client_cert",         cert) \
+	X(ESCAPED,     "ssl_client_escaped_cert", escaped) \
+	X(SUBJECT,     "ssl_client_s_dn",         subject) \
+	X(ISSUER,      "ssl_client_i_dn",         issuer) \
+	X(SERIAL,      "ssl_client_serial",       serial) \
+	X(FINGERPRINT, "ssl_client_fingerprint",  fingerprint) \
+	X(FROM,        "ssl_client_v_start",      from) \
+	X(UNTIL,       "ssl_client_v_end",        until) \
+	X(REMAINING,   "ssl_client_v_remain",     remaining) \
+	X(CHAIN,       "",                        chain)
+/* clang-format on */
+enum exchange_client_cert {
+#define X(id, name, what) CLIENT_CERT_##id,
+	EXCHANGE_CLIENT_CERT_TABLE(X)
+#undef X
+			CLIENT_CERT_COUNT
+};
+
 /* What the host does for plugins that must wait.  Each ends in one chain_resume(). */
 struct exchange_ops {
 	/* Read the request body whole, at most max_bytes (0 = the host's limit): sets
@@ -85,6 +108,13 @@ struct exchange_ops {
 	 * ret (arena copies).  False = none. */
 	bool (*find_consumer)(struct exchange *x, struct str key, bool by_username,
 			struct entity_ref *ret);
+	/* About the certificate of the client, in x's arena; n == 0: none.  NULL: no TLS. */
+	struct str (*client_cert)(struct exchange *x, enum exchange_client_cert what);
+	/* In the certificate phase, NULL elsewhere: asks for a certificate, of an authority of
+	 * ca_pem (n == 0: of any); NULL = done, else why not.  And: no later handshake resumes this
+	 * one. */
+	const char *(*request_client_cert)(struct exchange *x, struct str ca_pem);
+	void (*disable_session_reuse)(struct exchange *x);
 	/* ngx.say/print/flush before the end, where the host can stream its own body: NULL = no. */
 };
 
@@ -196,6 +226,7 @@ struct exchange {
 	struct str chunk;
 	bool chunk_is_last;
 
+	struct str client_verify;    /* set_client_verify(); n == 0: as it is */
 	struct value *client_values; /* what kong.client.set_*() left, by name; NULL = nothing */
 	struct value *ctx_shared;    /* kong.ctx.shared, lives here, not in any VM */
 	struct value *ngx_ctx;
@@ -230,6 +261,9 @@ void exchange_answer_error(struct exchange *x, int status, struct str message);
 const char *status_message(int status);
 /* The HTTP reason phrase, "" when unknown. */
 const char *status_reason(int status);
+
+/* STR_NONE where there is no TLS, or nothing to say. */
+struct str exchange_client_cert(struct exchange *x, enum exchange_client_cert what);
 
 /* Fills answer unless one is set already: status and no body (a redirect). */
 void exchange_answer_bare(struct exchange *x, int status);

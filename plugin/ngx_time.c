@@ -158,7 +158,7 @@ static int time_sleep(lua_State *L)
 	X("http_time", time_http_time, PDK_ANY, VM_STRICT, "Seconds as an HTTP date.") \
 	X("cookie_time", time_cookie_time, PDK_ANY, VM_STRICT, "Seconds as a cookie's date.") \
 	X("parse_http_time", time_parse_http_time, PDK_ANY, VM_STRICT, "An HTTP date as seconds, or nil.") \
-	X("sleep", time_sleep, PDK_PRE | PDK_CERTIFICATE, VM_STRICT, "Waits without holding the worker; rewrite, access, response.")
+	X("sleep", time_sleep, PDK_PRE | PDK_CERTIFICATE, VM_STRICT, "Waits without holding the worker; certificate, rewrite, access, response.")
 /* clang-format on */
 
 static const struct pdk_function functions[] = {TIME_FUNCTIONS(PDK_ROW)};

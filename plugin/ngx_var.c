@@ -350,6 +350,30 @@ static const struct {
 		{{"upstream_http_", 14}, push_service_header},
 };
 
+/* ssl_client_*; false: no such variable. */
+static bool push_client_cert(lua_State *L, struct str name)
+{
+	static const char *const names[CLIENT_CERT_COUNT] = {
+#define X(id, variable, what) [CLIENT_CERT_##id] = (variable),
+			EXCHANGE_CLIENT_CERT_TABLE(X)
+#undef X
+	};
+	struct str text;
+
+	if (!str_starts(name, STR("ssl_client_")))
+		return false;
+	for (unsigned i = 0; i < CLIENT_CERT_COUNT; i++) {
+		if (!str_eq(name, str_of(names[i])))
+			continue;
+		vm_host_enter(L);
+		text = exchange_client_cert(pdk_exchange(L), (enum exchange_client_cert)i);
+		vm_host_leave(L);
+		push_text(L, text);
+		return true;
+	}
+	return false;
+}
+
 static struct exchange *check_exchange(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
@@ -369,6 +393,8 @@ static int var_index(lua_State *L)
 		v->get(L, x);
 		return 1;
 	}
+	if (push_client_cert(L, name))
+		return 1;
 	for (size_t i = 0; i < PDK_COUNT(families); i++) {
 		if (str_starts(name, families[i].prefix)) {
 			families[i].push(L, x, str_from(name, families[i].prefix.n));

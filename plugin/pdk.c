@@ -244,7 +244,7 @@ bool pdk_may_wait(lua_State *L)
 	const struct pdk_host *host = pdk_host(L);
 
 	return host->exchange != NULL && host->exchange->ops != NULL &&
-	       (PHASE_BIT(host->phase) & (PDK_PRE | PDK_RA)) != 0;
+	       (PHASE_BIT(host->phase) & (PDK_PRE | PDK_RA | PDK_CERTIFICATE)) != 0;
 }
 
 int pdk_wait(lua_State *L, const struct pdk_pending *pending)

@@ -161,7 +161,7 @@ static inline struct exchange *pdk_exchange(lua_State *L)
 void pdk_check_phase(lua_State *L, uint32_t phases);
 /* "rewrite, access", cut at size. */
 void pdk_phases_text(uint32_t phases, char *buf, size_t size);
-/* True in rewrite, access, response: the phases in which pdk_wait() may be called. */
+/* True in certificate, rewrite, access, response: the phases in which pdk_wait() may be called. */
 bool pdk_may_wait(lua_State *L);
 /* `return pdk_wait(L, &pending);` after the exchange_ops call was made: parks the run. */
 int pdk_wait(lua_State *L, const struct pdk_pending *pending);

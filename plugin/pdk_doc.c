@@ -27,6 +27,7 @@ static const struct {
 	uint32_t bit;
 	const char *title;
 } columns[] = {
+		{PDK_CERTIFICATE, "certificate"},
 		{PDK_REWRITE, "rewrite"},
 		{PDK_ACCESS, "access"},
 		{PDK_BALANCER, "retry"},

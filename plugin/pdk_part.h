@@ -12,6 +12,7 @@
 	X(cache) \
 	X(client) \
 	X(client_auth) \
+	X(client_tls) \
 	X(ctx) \
 	X(db) \
 	X(log) \

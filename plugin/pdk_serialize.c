@@ -59,19 +59,28 @@ static void push_uri(lua_State *L, struct str path, struct str query)
 	lua_concat(L, 3);
 }
 
-static void set_tls(lua_State *L, const struct exchange_request *q)
+static void set_tls(lua_State *L, struct exchange *x)
 {
+	const struct exchange_request *q = &x->request;
+	struct str verify = x->client_verify;
+
 	if (q->tls_version.n == 0)
 		return;
+	if (verify.n == 0) {
+		vm_host_enter(L);
+		verify = exchange_client_cert(x, CLIENT_CERT_VERIFY);
+		vm_host_leave(L);
+	}
 	lua_createtable(L, 0, 3);
 	set_str(L, "version", q->tls_version);
 	set_str(L, "cipher", q->tls_cipher);
-	set_str(L, "client_verify", STR("NONE"));
+	set_str(L, "client_verify", verify.n != 0 ? verify : STR("NONE"));
 	lua_setfield(L, -2, "tls");
 }
 
-static void set_request(lua_State *L, const struct exchange_request *q)
+static void set_request(lua_State *L, struct exchange *x)
 {
+	const struct exchange_request *q = &x->request;
 	char port[16];
 
 	lua_createtable(L, 0, 8);
@@ -94,7 +103,7 @@ static void set_request(lua_State *L, const struct exchange_request *q)
 	redact(L, "proxy-authorization");
 	lua_setfield(L, -2, "headers");
 	set_number(L, "size", (double)q->bytes);
-	set_tls(L, q);
+	set_tls(L, x);
 	lua_setfield(L, -2, "request");
 }
 
@@ -272,12 +281,12 @@ static void set_trace(lua_State *L, const struct trace *t)
 
 int pdk_serialize(lua_State *L)
 {
-	const struct exchange *x = pdk_exchange(L);
+	struct exchange *x = pdk_exchange(L);
 	bool is_service = x->response.source == RESPONSE_FROM_SERVICE;
 
 	value_check_stack(L);
 	lua_createtable(L, 0, 16);
-	set_request(L, &x->request);
+	set_request(L, x);
 	set_upstream(L, x);
 	set_response(L, &x->response);
 	set_latencies(L, x);

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "worker/certificate_phase.h"
+#include "worker/client_cert.h"
 #include "worker/client_hello.h"
 #include "worker/conn.h"
 #include "worker/tls_layer.h"
@@ -19,12 +22,14 @@ struct client_tls {
 	struct tls_layer layer;
 	struct tls_server_owner owner;
 	struct conn *c;
+	struct certificate_phase *phase; /* NULL: no plugin has one, or it is to begin */
+	bool is_phase_over;
 	uint8_t sni_n;
 	char sni[SNI_MAX];
 };
 
 #define CLIENT_TLS_MAGIC SL_MAGIC('C', 'T', 'L', 'S')
-#define RECORD_HANDSHAKE 0x16 /* RFC 8446 5.1 */
+#define CA_BYTES_MAX (1024 * 1024)
 
 enum client_tls_look client_tls_look(struct io *io)
 {
@@ -65,11 +70,24 @@ static struct str name_of(void *arg)
 	return sni_of(arg);
 }
 
+static int run_phase(struct client_tls *t)
+{
+	if (t->phase == NULL && !certificate_phase_is_wanted(t->c->w))
+		return 1;
+	if (t->phase == NULL)
+		t->phase = certificate_phase_new(t->c, t);
+	return t->phase != NULL ? certificate_phase_run(t->phase) : 0;
+}
+
 static int on_certificate(void *arg)
 {
 	struct client_tls *t = arg;
 	struct worker *w = t->c->w;
+	int r = t->is_phase_over ? 1 : run_phase(t);
 
+	if (r != 1)
+		return r;
+	t->is_phase_over = true;
 	return tls_server_certify(w->tls_server, t->layer.ssl, w->view, sni_of(t));
 }
 
@@ -97,6 +115,7 @@ int client_tls_open(struct client_tls **ret, struct conn *c)
 void client_tls_close(struct client_tls *t)
 {
 	sl_check(t, CLIENT_TLS_MAGIC);
+	certificate_phase_free(t->phase);
 	tls_layer_close(&t->layer);
 	t->magic = 0;
 	free(t);
@@ -137,6 +156,70 @@ int client_tls_handshake(struct client_tls *t)
 int client_tls_peek(struct client_tls *t)
 {
 	return tls_layer_peek(&t->layer);
+}
+
+struct str client_tls_cert(
+		const struct client_tls *t, enum exchange_client_cert what, struct arena *a)
+{
+	return client_cert_text(t->layer.ssl, what, a);
+}
+
+int client_tls_hand_on(const struct client_tls *t, struct exchange *x)
+{
+	return certificate_phase_hand_on(t->phase, x);
+}
+
+/* Any certificate will do: what it is worth is for plugins to say. */
+static int accept_any(int is_good, X509_STORE_CTX *ctx)
+{
+	(void)is_good;
+	(void)ctx;
+	return 1;
+}
+
+/* A trusted file is not asked for its pass phrase. */
+static int no_pass_phrase(char *buf, int size, int is_writing, void *arg)
+{
+	(void)buf, (void)size, (void)is_writing, (void)arg;
+	return -1;
+}
+
+/* The names the client hears, and the store it is verified by.  False: no certificate in pem. */
+static bool authorities_use(SSL *ssl, struct str pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509_STORE *store = X509_STORE_new();
+	X509 *x = NULL;
+	int n = 0;
+
+	while (bio != NULL && store != NULL &&
+			(x = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL)) != NULL) {
+		if (X509_STORE_add_cert(store, x) == 1 && SSL_add_client_CA(ssl, x) == 1)
+			n++;
+		X509_free(x);
+	}
+	if (n != 0)
+		SSL_set1_verify_cert_store(ssl, store);
+	X509_STORE_free(store);
+	BIO_free(bio);
+	ERR_clear_error();
+	return n != 0;
+}
+
+const char *client_tls_request_cert(struct client_tls *t, struct str ca_pem)
+{
+	if (ca_pem.n > CA_BYTES_MAX)
+		return "ca_certs is too long";
+	if (ca_pem.n != 0 && !authorities_use(t->layer.ssl, ca_pem))
+		return "ca_certs holds no certificate in PEM form";
+	SSL_set_verify(t->layer.ssl, SSL_VERIFY_PEER, accept_any);
+	return NULL;
+}
+
+void client_tls_disable_reuse(struct client_tls *t)
+{
+	SSL_set_options(t->layer.ssl, SSL_OP_NO_TICKET);
+	SSL_set_num_tickets(t->layer.ssl, 0);
 }
 
 void client_tls_tell(const struct client_tls *t, struct exchange_request *ret)

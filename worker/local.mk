@@ -54,6 +54,8 @@ worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTO
 
 pkglibexec_PROGRAMS += worker/sluice-worker
 worker_sluice_worker_SOURCES = \
+	worker/certificate_phase.c worker/certificate_phase.h \
+	worker/client_cert.c worker/client_cert.h \
 	worker/client_gone.c \
 	worker/client_tls.c worker/client_tls.h \
 	worker/conn.c worker/conn.h \
@@ -89,10 +91,14 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
-check_PROGRAMS += tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
+check_PROGRAMS += tests/unit/test_certificates tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
 	tests/unit/test_tls_context \
 	tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
+tests_unit_test_certificates_SOURCES = tests/unit/test_certificates.c tests/unit/snap_fixture.h
+tests_unit_test_certificates_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_certificates_LDADD = worker/libworker.a $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
+	$(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
@@ -104,7 +110,7 @@ tests_unit_test_route_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(
 tests_unit_test_route_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_route_LDADD = worker/libworker.a worker/libllhttp.a $(LIBSNAPWRITE) $(LIBENGINE) \
 	$(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) \
-	$(LIBPLUGIN_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
+	$(LIBPLUGIN_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_tls_context_SOURCES = tests/unit/test_tls_context.c
 tests_unit_test_tls_context_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_tls_context_LDADD = $(WORKER_TEST_LDADD) $(OPENSSL_LIBS) $(UNIT_LIBS)
@@ -116,8 +122,11 @@ tests_unit_test_worker_parts_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
 
 if WITH_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
+noinst_PROGRAMS += tests/fuzz/fuzz_client_hello tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
 	tests/fuzz/fuzz_address tests/fuzz/fuzz_route_match tests/fuzz/fuzz_tls_context
+tests_fuzz_fuzz_client_hello_SOURCES = tests/fuzz/fuzz_client_hello.c
+tests_fuzz_fuzz_client_hello_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_client_hello_LDADD = $(WORKER_TEST_LDADD)
 tests_fuzz_fuzz_tls_context_SOURCES = tests/fuzz/fuzz_tls_context.c
 tests_fuzz_fuzz_tls_context_CFLAGS = $(AM_CFLAGS) $(OPENSSL_CFLAGS)
 tests_fuzz_fuzz_tls_context_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

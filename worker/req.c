@@ -152,6 +152,8 @@ static int request_fill(struct req *q, struct str head)
 	r->http_major = 1;
 	r->http_minor = q->head.minor;
 	r->bytes = head.n;
+	if (q->conn->tls != NULL && client_tls_hand_on(q->conn->tls, &q->x) != 0)
+		return 500;
 	e = exchange_set_target(&q->x, q->head.target);
 	if (e != 0)
 		return e == -ENOMEM ? 500 : 400;

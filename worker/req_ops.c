@@ -2,6 +2,7 @@
  *
  * What a request does for the plugins that run on it (exchange_ops).
  */
+#include "worker/client_tls.h"
 #include "worker/req.h"
 #include "worker/worker.h"
 
@@ -81,8 +82,16 @@ static bool op_find_consumer(
 	return ret->id.p != NULL && ret->json.p != NULL;
 }
 
+static struct str op_client_cert(struct exchange *x, enum exchange_client_cert what)
+{
+	const struct req *q = x->host;
+
+	return q->conn->tls != NULL ? client_tls_cert(q->conn->tls, what, x->arena) : STR_NONE;
+}
+
 const struct exchange_ops req_ops = {.want_body = req_want_body,
 		.sleep = op_sleep,
 		.limit_wait = op_limit_wait,
 		.stop_wait = op_stop_wait,
-		.find_consumer = op_find_consumer};
+		.find_consumer = op_find_consumer,
+		.client_cert = op_client_cert};

@@ -254,6 +254,12 @@ static void apply_service(const struct route *r, struct exchange *x)
 	u->write_timeout_ms = s->rec->write_timeout_ms;
 	u->read_timeout_ms = s->rec->read_timeout_ms;
 	u->host_header = s->host_header;
+	if (u->tls.cert_pem.n == 0) {
+		u->tls.cert_pem = s->tls.cert_pem;
+		u->tls.key_pem = s->tls.key_pem;
+	}
+	if (u->tls.ca_pem.n == 0)
+		u->tls.ca_pem = s->tls.ca_pem;
 }
 
 int route_apply(const struct route_match *m, struct exchange *x)

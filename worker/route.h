@@ -17,12 +17,15 @@
 #include "shm/snapshot.h"
 #include "worker/assoc.h"
 #include "worker/cidr.h"
+#include "worker/tls_context.h"
 
 struct service {
 	unsigned refs;
 	Sluice__Record__Service *rec;
 	struct entity_ref entity;
-	struct str host_header; /* host[:non-default port] */
+	struct str host_header;               /* host[:non-default port] */
+	struct exchange_tls tls;              /* client certificate and authorities; owned texts */
+	uint8_t tls_id[TLS_CONTEXT_ID_BYTES]; /* of these */
 };
 
 struct route_regex;

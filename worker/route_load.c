@@ -20,6 +20,9 @@ static void service_unref(void *value)
 		return;
 	sluice__record__service__free_unpacked(s->rec, NULL);
 	free((char *)(uintptr_t)s->host_header.p);
+	free((char *)(uintptr_t)s->tls.cert_pem.p);
+	free((char *)(uintptr_t)s->tls.key_pem.p);
+	free((char *)(uintptr_t)s->tls.ca_pem.p);
 	free(s);
 }
 
@@ -46,6 +49,60 @@ static bool host_header_make(struct service *s)
 	return true;
 }
 
+static struct str keep(const char *text)
+{
+	struct str s = {strdup(text), strlen(text)};
+
+	return s.p != NULL ? s : STR_NONE;
+}
+
+static void client_certificate_read(struct service *s, const struct snap_view *view)
+{
+	struct str record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE,
+			str_of(s->rec->client_certificate_id));
+	Sluice__Record__Certificate *rec = NULL;
+
+	if (record.n != 0)
+		rec = sluice__record__certificate__unpack(
+				NULL, record.n, (const uint8_t *)record.p);
+	if (rec == NULL)
+		return;
+	s->tls.cert_pem = keep(rec->cert);
+	s->tls.key_pem = keep(rec->key);
+	sluice__record__certificate__free_unpacked(rec, NULL);
+}
+
+static void authorities_read(struct service *s, const struct snap_view *view)
+{
+	struct buf all = {NULL, 0, 0, false};
+
+	for (size_t i = 0; i < s->rec->n_ca_certificate_ids; i++) {
+		struct str record = snap_get(view, SLUICE__RECORD__KIND__CA_CERTIFICATE,
+				str_of(s->rec->ca_certificate_ids[i]));
+		Sluice__Record__CaCertificate *rec = NULL;
+
+		if (record.n != 0)
+			rec = sluice__record__ca_certificate__unpack(
+					NULL, record.n, (const uint8_t *)record.p);
+		if (rec == NULL)
+			continue;
+		buf_add_str(&all, str_of(rec->cert));
+		buf_add_str(&all, STR("\n"));
+		sluice__record__ca_certificate__free_unpacked(rec, NULL);
+	}
+	s->tls.ca_pem = buf_str(&all);
+}
+
+/* False: out of memory. */
+static bool tls_read(struct service *s, const struct snap_view *view)
+{
+	if (s->rec->client_certificate_id[0] != '\0')
+		client_certificate_read(s, view);
+	if (s->rec->n_ca_certificate_ids != 0)
+		authorities_read(s, view);
+	return !tls_context_is_own(&s->tls) || tls_context_id(s->tls_id, &s->tls) == 0;
+}
+
 static struct service *service_load(
 		const char *id, const struct snap_view *view, struct assoc *services, uint64_t gen)
 {
@@ -62,7 +119,7 @@ static struct service *service_load(
 		return NULL;
 	s->refs = 1;
 	s->rec = sluice__record__service__unpack(NULL, record.n, (const uint8_t *)record.p);
-	if (s->rec == NULL || !host_header_make(s)) {
+	if (s->rec == NULL || !host_header_make(s) || !tls_read(s, view)) {
 		service_unref(s);
 		return NULL;
 	}

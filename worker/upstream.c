@@ -234,7 +234,14 @@ static int target_of(struct upstream_target *ret, const struct req *q, const str
 	else if (ret->is_verified && service != NULL)
 		ret->depth = (uint8_t)service->rec->tls_verify_depth;
 	ret->has_own_context = tls_context_is_own(wanted);
-	return ret->has_own_context ? tls_context_id(ret->context_id, wanted) : 0;
+	if (!ret->has_own_context)
+		return 0;
+	if (service != NULL && wanted->cert_pem.p == service->tls.cert_pem.p &&
+			wanted->ca_pem.p == service->tls.ca_pem.p) {
+		memcpy(ret->context_id, service->tls_id, sizeof(ret->context_id));
+		return 0;
+	}
+	return tls_context_id(ret->context_id, wanted);
 }
 
 static enum up_next open_new(struct req *q, struct upstream_target *target)

@@ -1,4 +1,5 @@
 """TLS to clients: certificates by server name, changed in place; sessions; what hostile clients get."""
+import json
 import socket
 import ssl
 import subprocess
@@ -7,11 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
 
 from node import eventually, slow
 from ports import free_port
-from tls_origin import Authority
+from tls_origin import Authority, TlsOrigin
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +174,204 @@ def test_routes_for_http_alone_do_not_serve_https(tls_node, origin):
     with connect(node) as s:
         assert ask(s)[0] == 404
     assert node.get("/r").status_code == 200
+
+
+# ---- plugins ----------------------------------------------------------------------------------
+def handler(certificate="", rest=""):
+    return f"local H = {{ PRIORITY = 10, VERSION = '1' }}\nfunction H:certificate(conf)\n{certificate}\nend\n{rest}\nreturn H\n"
+
+
+TELL = """
+function H:access()
+  local v = ngx.var
+  kong.response.exit(200, {
+    scheme = kong.request.get_scheme(), port = kong.request.get_port(), forwarded = kong.request.get_forwarded_scheme(),
+    protocol = kong.client.get_protocol(), https = v.https, version = v.ssl_protocol, cipher = v.ssl_cipher,
+    sni = v.ssl_server_name, verify = v.ssl_client_verify, s_dn = v.ssl_client_s_dn, i_dn = v.ssl_client_i_dn,
+    serial = v.ssl_client_serial, fingerprint = v.ssl_client_fingerprint, cert = v.ssl_client_cert, raw = v.ssl_client_raw_cert,
+    chain = kong.client.tls.get_full_client_certificate_chain(), shared = kong.ctx.shared.sni, ngx = ngx.ctx.n })
+end
+function H:log()
+  local tls = kong.log.serialize().request.tls
+  kong.log.notice("tls=", tls and tls.version .. "/" .. tls.cipher .. "/" .. tls.client_verify or "none")
+end
+"""
+
+
+def run_globally(node, code, name="look"):
+    node.plugin(name, code)
+    node.wait_plugin(name)
+    made = node.make("/plugins", {"name": name})
+    node.wait_settled()
+    return made
+
+
+def told(s, **kw):
+    status, text = ask(s, **kw)
+    assert status == 200, text
+    return json.loads(text.split("\r\n\r\n", 1)[1])
+
+
+def test_plugins_see_the_connection_as_it_is(tls_node, origin):
+    node = tls_node(untrusted_lua="lax")
+    node.route_to(origin, protocols=["http", "https"])
+    run_globally(node, handler("kong.ctx.shared.sni = ngx.var.ssl_server_name  ngx.ctx.n = 7", TELL))
+    with connect(node) as s:
+        for _ in range(2):
+            saw = told(s)
+            assert saw["scheme"] == saw["forwarded"] == saw["protocol"] == "https" and saw["https"] == "on"
+            assert saw["port"] == node.tls_port and saw["sni"] == saw["shared"] == "a.test" and saw["ngx"] == 7
+            assert saw["version"] == "TLSv1.3" and saw["cipher"] == s.cipher()[0] and saw["verify"] == "NONE"
+            eventually(lambda: f"tls=TLSv1.3/{s.cipher()[0]}/NONE" in node.log(), "the log's tls")
+            assert "s_dn" not in saw and "chain" not in saw
+    saw = node.get("/r").json()
+    assert saw["scheme"] == "http" and not {"https", "version", "sni", "shared"} & set(saw)
+
+
+def test_services_hear_of_https_in_the_forwarded_headers(tls_node, origin):
+    node = tls_node()
+    node.route_to(origin, protocols=["https"])
+    node.wait_settled()
+    with connect(node) as s:
+        assert ask(s)[0] == 200
+    headers = {name.lower(): value for name, value in dict(origin.requests[0]["headers"]).items()}
+    assert headers["x-forwarded-proto"] == "https" and headers["x-forwarded-port"] == str(node.tls_port)
+
+
+def test_a_client_certificate_is_asked_for_in_the_certificate_phase(tls_node, authority, origin):
+    node = tls_node(untrusted_lua="lax")
+    node.route_to(origin, protocols=["https"])
+    ca = Path(authority.cert).read_text()
+    run_globally(node, handler(f"""
+      if ngx.var.ssl_server_name == "a.test" then
+        assert(kong.client.tls.request_client_certificate([[{ca}]]))
+        assert(kong.client.tls.disable_session_reuse())
+      elseif ngx.var.ssl_server_name == "any.test" then
+        assert(kong.client.tls.request_client_certificate())
+      end""", TELL))
+    pair = authority.issue("client.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(*pair)
+    text = Path(pair[0]).read_text().strip()
+    fingerprint = subprocess.run(["openssl", "x509", "-in", pair[0], "-noout", "-fingerprint", "-sha1", "-serial"],
+                                 capture_output=True, text=True, check=True).stdout.split()
+    with connect(node, context=context) as s:
+        saw = told(s)
+        session = s.session
+    eventually(lambda: "/SUCCESS" in node.log(), "the log's tls")
+    assert saw["verify"] == "SUCCESS" and saw["s_dn"] == "CN=client.test"
+    assert saw["i_dn"] == "CN=authority" and saw["raw"].strip() == saw["chain"].strip() == text
+    assert saw["cert"].replace("\n\t", "\n") == text
+    assert saw["fingerprint"].upper() == fingerprint[1].split("=")[1].replace(":", "")
+    assert saw["serial"] == fingerprint[2].split("=")[1]
+    with connect(node, context=context, session=session) as s:
+        assert told(s)["verify"] == "SUCCESS" and not s.session_reused
+    with connect(node, "any.test", context=context) as s:
+        assert told(s)["verify"].startswith("FAILED:")
+    with connect(node, "b.test", context=context) as s:
+        assert told(s)["verify"] == "NONE"  # not asked
+    with connect(node) as s:
+        assert told(s)["verify"] == "NONE"  # asked, has none
+    r = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{node.tls_port}", "-servername", "a.test"], input="",
+                       capture_output=True, text=True, check=False, timeout=20 * slow())
+    assert "Acceptable client certificate CA names" in r.stdout and "CN = authority" in r.stdout.replace("CN=", "CN = ")
+
+
+@pytest.mark.parametrize("code", ["error('no')", "while true do end", "local t = {} while true do t[#t + 1] = ('x'):rep(4096) .. #t end",
+                                  "kong.response.exit(200)"])
+def test_a_certificate_phase_that_fails_ends_its_handshake_and_nothing_else(tls_node, origin, code):
+    node = tls_node(untrusted_lua="lax", workers="1")
+    node.route_to(origin, protocols=["http", "https"])
+    pids = node.worker_pids()
+    made = run_globally(node, handler(f"if ngx.var.ssl_server_name == 'bad.test' then {code} end"))
+    for _ in range(3):
+        with pytest.raises((ssl.SSLError, OSError)):
+            connect(node, "bad.test")
+        with connect(node) as s:
+            assert ask(s)[0] == 200
+    assert node.get("/r").status_code == 200 and node.worker_pids() == pids
+    assert node.admin("PATCH", f"/plugins/{made['id']}", {"on_error": "open"}).status_code == 200
+    node.wait_settled()
+    with connect(node, "bad.test") as s:
+        assert ask(s)[0] == 200
+
+
+def test_a_certificate_phase_may_wait_and_others_go_on(tls_node, origin):
+    node = tls_node(workers="1", client_header_timeout_ms="2000")
+    node.route_to(origin, protocols=["https"])
+    run_globally(node, handler("""
+      if ngx.var.ssl_server_name == "slow.test" then ngx.sleep(0.5) kong.ctx.shared.sni = "late" end
+      if ngx.var.ssl_server_name == "stuck.test" then ngx.sleep(3600) end""",
+                               "function H:access() kong.response.set_header('x-left', kong.ctx.shared.sni or 'none') end"))
+    slow_ones, times = [], []
+
+    def dial():
+        began = time.monotonic()
+        with connect(node, "slow.test") as s:
+            slow_ones.append("x-left: late" in ask(s)[1].lower())
+        times.append(time.monotonic() - began)
+    threads = [threading.Thread(target=dial) for _ in range(8)]
+    for t in threads:
+        t.start()
+    with connect(node) as s:
+        assert ask(s)[0] == 200
+    for t in threads:
+        t.join()
+    assert slow_ones == [True] * 8 and min(times) > 0.45
+    with pytest.raises((ssl.SSLError, OSError)):
+        connect(node, "stuck.test")  # the handshake's time is up
+
+
+def test_a_service_is_shown_its_client_certificate_and_verified_by_its_authorities(tls_node, authority, tmp_path):
+    other = Authority(tmp_path / "other")
+    service = TlsOrigin(authority.issue("127.0.0.1"), client_ca=authority.cert)
+    node = tls_node()
+    client = node.make("/certificates", pem(authority.issue("gateway.test")))
+    trusted, wrong = (node.make("/ca_certificates", {"cert": Path(a.cert).read_text()}) for a in (authority, other))
+    node.route_to(service, protocols=["http"], service_extra={"protocol": "https", "tls_verify": True,
+                  "client_certificate": {"id": client["id"]}, "ca_certificates": [trusted["id"]]})
+    node.wait_settled()
+    assert node.get("/r").status_code == 200 and service.clients[-1] == "gateway.test"
+    for change, status in (({"ca_certificates": [wrong["id"]]}, 502), ({"ca_certificates": [trusted["id"], wrong["id"]]}, 200),
+                           ({"client_certificate": None}, 502)):
+        assert node.admin("PATCH", "/services/s-r", change).status_code == 200
+        node.wait_settled()
+        assert node.get("/r").status_code == status, change
+    r = node.admin("DELETE", f"/ca_certificates/{trusted['id']}")
+    assert r.status_code == 400 and "is still referenced by services" in r.json()["message"]
+    service.close()
+
+
+def test_hostile_handshakes_cost_little_and_hurt_nobody(tls_node, origin):
+    node = tls_node(workers="1", client_header_timeout_ms="1500")
+    node.route_to(origin, protocols=["https"])
+    node.wait_settled()
+    pids = node.worker_pids()
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 100
+    idle = [socket.create_connection(("127.0.0.1", node.tls_port)) for _ in range(100)]
+    for i, s in enumerate(idle):
+        s.sendall(hello[:i])
+    for garbage in (b"\x16" * 4000, b"\x16\x03\x01\xff\xff" + b"\x00" * 70000, b"\x80\x2e\x01\x00\x02" + b"\x00" * 60, b"\x00" * 512,
+                    b"\x16\x03\x01\x00\x05\x01\x00\xff\xff\xff", b"SSH-2.0-x\r\n", b"\r\n"):
+        with socket.create_connection(("127.0.0.1", node.tls_port), timeout=10) as s:
+            try:
+                s.sendall(garbage)
+                s.shutdown(socket.SHUT_WR)
+                while s.recv(4096):
+                    pass
+            except OSError:
+                pass
+    with connect(node) as s:
+        assert ask(s)[0] == 200
+    for s in idle:  # their time is up
+        s.settimeout(10 * slow())
+        try:
+            while s.recv(4096):
+                pass
+        except ConnectionResetError:
+            pass
+        s.close()
+    with connect(node) as s:
+        assert ask(s)[0] == 200
+    assert node.worker_pids() == pids

@@ -67,6 +67,10 @@
 	X("kong.client.load_consumer", "access", "(" UUID ").username", "alice", "('x')", "! cannot load a consumer with an id that is not a uuid") \
 	X("kong.client.authenticate", "access", "(nil, {id = 'k'})", "", "()", "! either credential or consumer must be provided") \
 	X("kong.client.get_protocol", "access", "()", "http", NO_ARGUMENTS) \
+	X("kong.client.tls.request_client_certificate", "certificate", "()", "nil, the host has no TLS", "(1)", "! ca_certs must be certificates in PEM form") \
+	X("kong.client.tls.disable_session_reuse", "certificate", "()", "nil, the host has no TLS", NO_ARGUMENTS) \
+	X("kong.client.tls.get_full_client_certificate_chain", "access", "()", "nil", NO_ARGUMENTS) \
+	X("kong.client.tls.set_client_verify", "access", "('FAILED:x')", "", "('x')", "! unknown client verify value: x accepted values are: \"SUCCESS\", \"NONE\" and \"FAILED:<reason>\"") \
 	X("kong.client.get_consumer_group", "access", "()", "nil", NO_ARGUMENTS) \
 	X("kong.client.get_consumer_groups", "access", "()", "nil", NO_ARGUMENTS) \
 	X("kong.client.set_authenticated_consumer_group", "access", "({name = 'a'})", "", "(1)", "! group must be a table or nil") \

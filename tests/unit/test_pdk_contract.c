@@ -91,12 +91,13 @@ static const char head[] =
 		"return (n == 1 and '! ' or 'no place! ') .. text end "
 		"local function keep(...) return ... end "
 		"local function run(phase) "
-		"local row, wanted = kong.request.get_header('x-call'):match('(%d+) (%S+)') "
+		"local row, wanted = ngx.var.http_x_call:match('(%d+) (%S+)') "
 		"if phase ~= wanted then return end "
 		"kong.ctx.shared.r = 'ended' "
 		"kong.ctx.shared.r = call(f[tonumber(row)]) end ";
 
 static const char tail[] =
+		"function P:certificate() run('certificate') end "
 		"function P:rewrite() run('rewrite') end "
 		"function P:access() run('access') "
 		"kong.service.set_target_retry_callback(function() run('balancer') end) end "
@@ -156,6 +157,10 @@ static const char *outcome(struct bench *b, size_t row, const char *phase)
 
 	bench_request(b, "/a%20b/../c?x=1&y&x=2&z=%41+b");
 	prepare(b, row, phase);
+	if (strcmp(phase, "certificate") == 0) {
+		bench_serve(b, chain_certificate(b->chain));
+		return bench_shared(b, "r");
+	}
 	verdict = bench_serve(b, chain_rewrite(b->chain));
 	if (verdict == CHAIN_GO_ON) {
 		bench_route(b, "r", "s");
@@ -275,7 +280,8 @@ static void every_function_can_be_called_in_its_phases_and_in_no_other(void **st
 	static const struct {
 		const char *name;
 		uint32_t bit;
-	} phases[] = {{"rewrite", PDK_REWRITE}, {"access", PDK_ACCESS}, {"balancer", PDK_BALANCER},
+	} phases[] = {{"certificate", PDK_CERTIFICATE}, {"rewrite", PDK_REWRITE},
+			{"access", PDK_ACCESS}, {"balancer", PDK_BALANCER},
 			{"response", PDK_RESPONSE}, {"header_filter", PDK_HEADER_FILTER},
 			{"body_filter", PDK_BODY_FILTER}, {"log", PDK_LOG}};
 	struct bench *b = *state;
