@@ -25,6 +25,7 @@
 	X(module_x509_functions)      /* certificates: read, verified */ \
 	X(module_password_functions)  /* Argon2, bcrypt */ \
 	X(module_gzip_functions)      /* gzip */ \
+	X(module_yaml_functions)      /* YAML */ \
 	X(module_host_functions)      /* clocks, addresses, uuid */
 /* clang-format on */
 #define X(part) extern const luaL_Reg part[];

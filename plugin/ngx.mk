@@ -16,6 +16,7 @@ plugin_libngx_a_SOURCES = \
 	plugin/module_pkey_make.c \
 	plugin/module_x509.c plugin/module_x509.h \
 	plugin/module_x509_trust.c \
+	plugin/module_yaml.c \
 	plugin/ngx.c plugin/ngx_table.h \
 	plugin/ngx_const.c \
 	plugin/ngx_encode.c \
@@ -28,8 +29,10 @@ plugin_libngx_a_SOURCES = \
 	plugin/ngx_req_body.c \
 	plugin/ngx_time.c \
 	plugin/ngx_var.c \
-	plugin/regex.c plugin/regex.h
-plugin_libngx_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(CRYPTO_CFLAGS) $(ARGON2_CFLAGS)
+	plugin/regex.c plugin/regex.h \
+	plugin/yaml_value.h plugin/yaml_dump.c plugin/yaml_load.c plugin/yaml_scalar.c
+plugin_libngx_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PCRE2_CFLAGS) $(CRYPTO_CFLAGS) $(ARGON2_CFLAGS) \
+	$(YAML_CFLAGS)
 
 nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 
@@ -61,6 +64,7 @@ MODULE_LUA = \
 	plugin/module_lua/kong.tools.utils.lua \
 	plugin/module_lua/kong.tools.uuid.lua \
 	plugin/module_lua/kong.tools.yield.lua \
+	plugin/module_lua/lyaml.lua \
 	plugin/module_lua/ngx.base64.lua \
 	plugin/module_lua/ngx.re.lua \
 	plugin/module_lua/ngx.req.lua \
@@ -127,7 +131,7 @@ plugin/module_sources.h: $(MODULE_LUA)
 		printf '},\n' || exit 1; done > $@.tmp && mv $@.tmp $@
 
 LIBNGX = plugin/libngx.a
-NGX_LIBS = $(ARGON2_LIBS) -lcrypt $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
+NGX_LIBS = $(ARGON2_LIBS) -lcrypt $(PCRE2_LIBS) $(JANSSON_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(YAML_LIBS)
 
 check_PROGRAMS += tests/unit/test_ngx
 tests_unit_test_ngx_SOURCES = tests/unit/test_ngx.c
@@ -167,3 +171,17 @@ tests_unit_test_module_data_SOURCES = tests/unit/test_module_data.c tests/unit/x
 tests_unit_test_module_data_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_data_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_data_LDADD = $(MODULE_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test_module_yaml
+tests_unit_test_module_yaml_SOURCES = tests/unit/test_module_yaml.c $(MODULE_ROWS)
+tests_unit_test_module_yaml_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_yaml_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_yaml_LDADD = $(MODULE_TEST_LDADD)
+
+if WITH_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_lyaml
+tests_fuzz_fuzz_lyaml_SOURCES = tests/fuzz/fuzz_lyaml.c
+tests_fuzz_fuzz_lyaml_CFLAGS = $(AM_CFLAGS)
+tests_fuzz_fuzz_lyaml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_lyaml_LDADD = $(LIBNGX) $(LIBPLUGIN) $(LIBBASE) $(YAML_LIBS) $(JANSSON_LIBS)
+endif
