@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "master/exposition.h"
 #include "master/histogram_json.h"
+#include "master/metric.h"
 #include "shm/traffic.h"
 
 #define ACCOUNT_MAGIC SL_MAGIC('A', 'C', 'C', 'T')
@@ -95,48 +95,33 @@ json_t *account_json(const struct account *a)
 
 /* ---- Prometheus ---- */
 
-static void labels(struct buf *out, const struct traffic_sum *s)
-{
-	exposition_pair(out, "service", s->service, true);
-	exposition_pair(out, "route", s->route, false);
-}
+#define WORKSPACE "default"
+#define CONSUMER ""
 
 static void add_requests(void *arg, const struct traffic_sum *s)
 {
-	struct buf *out = arg;
+	char code[12];
 
 	for (uint32_t i = 0; i < s->n_codes; i++) {
-		buf_printf(out, "kong_http_requests_total{");
-		labels(out, s);
-		buf_printf(out,
-				",code=\"%u\",source=\"%s\",workspace=\"default\",consumer=\"\"} "
-				"%" PRIu64 "\n",
-				s->codes[i].status, traffic_source_word(s->codes[i].source),
-				s->codes[i].n);
+		snprintf(code, sizeof(code), "%u", s->codes[i].status);
+		metric_line(arg, METRIC_kong_http_requests_total, s->codes[i].n, s->service,
+				s->route, code, traffic_source_word(s->codes[i].source), WORKSPACE,
+				CONSUMER);
 	}
 }
 
 static void add_bandwidth(void *arg, const struct traffic_sum *s)
 {
-	const struct {
-		const char *direction;
-		uint64_t n;
-	} rows[] = {{"ingress", s->bytes_in}, {"egress", s->bytes_out}};
-	struct buf *out = arg;
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		buf_printf(out, "kong_bandwidth_bytes{");
-		labels(out, s);
-		buf_printf(out,
-				",direction=\"%s\",workspace=\"default\",consumer=\"\"} %" PRIu64
-				"\n",
-				rows[i].direction, rows[i].n);
-	}
+	metric_line(arg, METRIC_kong_bandwidth_bytes, s->bytes_in, s->service, s->route, "ingress",
+			WORKSPACE, CONSUMER);
+	metric_line(arg, METRIC_kong_bandwidth_bytes, s->bytes_out, s->service, s->route, "egress",
+			WORKSPACE, CONSUMER);
 }
 
 struct spread_writer {
 	struct buf *out;
 	enum traffic_time time;
+	enum metric_id id;
 };
 
 static void add_spread(void *arg, const struct traffic_sum *s)
@@ -144,44 +129,45 @@ static void add_spread(void *arg, const struct traffic_sum *s)
 	const struct spread_writer *w = arg;
 	const struct traffic_spread_sum *spread = &s->spreads[w->time];
 	sl_auto_buf set = {.p = NULL};
-	const char *help, *name = traffic_metric(w->time, &help), *text;
+	const char *labels;
+	struct metric m;
 	unsigned n;
 	const uint32_t *bounds_ms = traffic_bounds_ms(w->time, &n);
 	uint64_t below = 0;
 
-	if (spread->count == 0)
-		return;
-	labels(&set, s);
-	text = buf_z(&set);
-	if (text == NULL)
+	metric_get(w->id, &m);
+	metric_labels(&set, w->id, s->service, s->route, WORKSPACE);
+	labels = buf_z(&set);
+	if (spread->count == 0 || labels == NULL)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		below += spread->n[i];
-		buf_printf(w->out, "%s_bucket{%s,workspace=\"default\",le=\"%u\"} %" PRIu64 "\n",
-				name, text, bounds_ms[i], below);
+		buf_printf(w->out, "%s_bucket{%s,le=\"%u\"} %" PRIu64 "\n", m.name, labels,
+				bounds_ms[i], below);
 	}
-	buf_printf(w->out, "%s_bucket{%s,workspace=\"default\",le=\"+Inf\"} %" PRIu64 "\n", name,
-			text, spread->count);
-	buf_printf(w->out, "%s_sum{%s,workspace=\"default\"} %.3f\n", name, text,
-			(double)spread->sum_ns / 1e6);
-	buf_printf(w->out, "%s_count{%s,workspace=\"default\"} %" PRIu64 "\n", name, text,
+	buf_printf(w->out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", m.name, labels,
 			spread->count);
+	buf_printf(w->out, "%s_sum{%s} %.3f\n", m.name, labels, (double)spread->sum_ns / 1e6);
+	buf_printf(w->out, "%s_count{%s} %" PRIu64 "\n", m.name, labels, spread->count);
 }
 
 void account_prometheus(const struct account *a, struct buf *out)
 {
+	static const enum metric_id times[TRAFFIC_TIME_COUNT] = {
+#define X(field, ...) METRIC_time_##field,
+			TRAFFIC_SPREADS(X)
+#undef X
+	};
+
 	sl_check(a, ACCOUNT_MAGIC);
-	exposition_head(out, "kong_http_requests_total", "counter",
-			"HTTP status codes per service/route in Kong.");
+	metric_head(out, METRIC_kong_http_requests_total);
 	traffic_each(a->traffic, add_requests, out);
-	exposition_head(out, "kong_bandwidth_bytes", "counter",
-			"Total bandwidth (ingress/egress) throughput in bytes.");
+	metric_head(out, METRIC_kong_bandwidth_bytes);
 	traffic_each(a->traffic, add_bandwidth, out);
 	for (unsigned time = 0; time < TRAFFIC_TIME_COUNT; time++) {
-		struct spread_writer w = {out, (enum traffic_time)time};
-		const char *help, *name = traffic_metric(w.time, &help);
+		struct spread_writer w = {out, (enum traffic_time)time, times[time]};
 
-		exposition_head(out, name, "histogram", help);
+		metric_head(out, w.id);
 		traffic_each(a->traffic, add_spread, &w);
 	}
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "master/exposition.h"
 #include "master/histogram_json.h"
+#include "master/metric.h"
 #include "plugin/phase.h"
 #include "shm/lat.h"
 #include "shm/record.pb-c.h"
@@ -164,38 +164,72 @@ json_t *latency_json(const struct latency *l)
 	return json_pack("{s:o}", "plugins", list);
 }
 
-#define SERIES "sluice_plugin_phase_duration_seconds"
+/* 64 bits in decimal; returns where they begin. */
+#define DIGITS_MAX 21
+static const char *digits(char ret[DIGITS_MAX], uint64_t v)
+{
+	char *p = ret + DIGITS_MAX - 1;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return p;
+}
+
+/* What one histogram's lines have in common; a node has thousands of them. */
+struct series {
+	struct buf *out;
+	struct metric metric;
+	struct buf before;                                /* name_bucket{labels,le=" */
+	char bounds[LE_SHIFT_MAX - LE_SHIFT_MIN + 1][24]; /* "0.001048576"} " */
+};
+
+static void add_line(struct series *s, const char *bound, uint64_t n)
+{
+	char text[DIGITS_MAX];
+
+	buf_add(s->out, s->before.p, s->before.n);
+	buf_add_str(s->out, str_of(bound));
+	buf_add_str(s->out, str_of(digits(text, n)));
+	buf_add(s->out, "\n", 1);
+}
 
 static void add_prometheus(
 		void *arg, const char *plugin, const char *phase, const struct histogram_sum *sum)
 {
-	struct buf *out = arg;
+	struct series *s = arg;
 	sl_auto_buf set = {.p = NULL};
 	const char *labels;
 	uint64_t below = 0;
 	unsigned i = 0;
 
-	exposition_pair(&set, "plugin", plugin, true);
-	exposition_pair(&set, "phase", phase, false);
+	metric_labels(&set, METRIC_sluice_plugin_phase_duration_seconds, plugin, phase);
 	labels = buf_z(&set);
-	for (unsigned shift = LE_SHIFT_MIN; labels != NULL && shift <= LE_SHIFT_MAX; shift++) {
+	if (labels == NULL)
+		return;
+	buf_clear(&s->before);
+	buf_printf(&s->before, "%s_bucket{%s,le=\"", s->metric.name, labels);
+	for (unsigned shift = LE_SHIFT_MIN; shift <= LE_SHIFT_MAX; shift++) {
 		for (; i < HISTOGRAM_BUCKETS && histogram_to_ns(i) <= 1ULL << shift; i++)
 			below += sum->bucket[i];
-		buf_printf(out, SERIES "_bucket{%s,le=\"%.9g\"} %" PRIu64 "\n", labels,
-				(double)(1ULL << shift) / 1e9, below);
+		add_line(s, s->bounds[shift - LE_SHIFT_MIN], below);
 	}
-	if (labels != NULL)
-		buf_printf(out,
-				SERIES "_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n" SERIES
-				       "_sum{%s} %.9f\n" SERIES "_count{%s} %" PRIu64 "\n",
-				labels, sum->count, labels, (double)sum->sum_ns / 1e9, labels,
-				sum->count);
+	add_line(s, "+Inf\"} ", sum->count);
+	buf_printf(s->out, "%s_sum{%s} %.9f\n%s_count{%s} %" PRIu64 "\n", s->metric.name, labels,
+			(double)sum->sum_ns / 1e9, s->metric.name, labels, sum->count);
 }
 
 void latency_prometheus(const struct latency *l, struct buf *out)
 {
+	struct series s = {.out = out};
+
 	sl_check(l, LATENCY_MAGIC);
-	exposition_head(out, SERIES, "histogram",
-			"Time from entering a phase of a plugin to leaving it, waiting included.");
-	each(l, add_prometheus, out);
+	metric_get(METRIC_sluice_plugin_phase_duration_seconds, &s.metric);
+	for (unsigned shift = LE_SHIFT_MIN; shift <= LE_SHIFT_MAX; shift++)
+		snprintf(s.bounds[shift - LE_SHIFT_MIN], sizeof(s.bounds[0]), "%.9g\"} ",
+				(double)(1ULL << shift) / 1e9);
+	metric_head(out, METRIC_sluice_plugin_phase_duration_seconds);
+	each(l, add_prometheus, &s);
+	buf_done(&s.before);
 }

@@ -10,7 +10,7 @@ master_libmaster_a_SOURCES = \
 	master/child.c master/child.h \
 	master/control_child.c master/control_child.h \
 	master/counts.c master/counts.h \
-	master/exposition.c master/exposition.h \
+	master/expiry.c master/expiry.h \
 	master/follow.c master/follow.h \
 	master/hello.c master/hello.h \
 	master/histogram_json.c master/histogram_json.h \
@@ -19,7 +19,10 @@ master_libmaster_a_SOURCES = \
 	master/latency.c master/latency.h \
 	master/listen.c master/listen.h \
 	master/master.c master/master.h \
+	master/metric.c master/metric.h \
 	master/metrics.c \
+	master/metrics_table.h \
+	master/metrics_workers.c master/metrics_workers.h \
 	master/node.c master/node.h \
 	master/own_certificate.c master/own_certificate.h \
 	master/outcome.c master/outcome.h \
@@ -55,7 +58,7 @@ master_sluiced_SOURCES = master/main.c
 master_sluiced_LDADD = $(MASTER_LDADD)
 
 MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_apply \
-	tests/unit/test_intake
+	tests/unit/test_intake tests/unit/test_metric
 check_PROGRAMS += $(MASTER_TESTS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_CFLAGS = $(UNIT_CFLAGS)
@@ -66,6 +69,9 @@ tests_unit_test_child_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_apply_SOURCES = tests/unit/test_apply.c tests/unit/apply_bed.c tests/unit/apply_bed.h
 tests_unit_test_apply_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_metric_SOURCES = tests/unit/test_metric.c
+tests_unit_test_metric_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_metric_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_intake_SOURCES = tests/unit/test_intake.c tests/unit/apply_bed.c tests/unit/apply_bed.h
 tests_unit_test_intake_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_intake_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "master/master.h"
+#include "master/metric.h"
 #include "shm/conf.h"
 
 enum { EXIT_BAD_USAGE = 2 };
@@ -22,6 +23,7 @@ static const char usage[] =
 		"  -c, --config FILE   node configuration (YAML); without it: defaults\n"
 		"      --check         validate the configuration and exit\n"
 		"      --help-config   print every configuration key with default and meaning\n"
+		"      --help-metrics  print every metric of /metrics with type and meaning\n"
 		"      --version       print the version\n"
 		"  -h, --help          print this\n"
 		"\n"
@@ -38,6 +40,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 {
 	static const struct option table[] = {{"config", required_argument, NULL, 'c'},
 			{"check", no_argument, NULL, 'k'}, {"help-config", no_argument, NULL, 'K'},
+			{"help-metrics", no_argument, NULL, 'M'},
 			{"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'},
 			{NULL, 0, NULL, 0}};
 	int opt;
@@ -50,6 +53,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->is_check_only = true;
 		} else if (opt == 'K') {
 			conf_print_help(stdout);
+			o->exit_code = EXIT_SUCCESS;
+		} else if (opt == 'M') {
+			metric_print_help(stdout);
 			o->exit_code = EXIT_SUCCESS;
 		} else if (opt == 'v') {
 			puts("sluiced " PACKAGE_VERSION);

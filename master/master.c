@@ -14,6 +14,7 @@
 #include "master/breakers.h"
 #include "master/control_child.h"
 #include "master/counts.h"
+#include "master/expiry.h"
 #include "master/follow.h"
 #include "master/history.h"
 #include "master/latency.h"
@@ -50,6 +51,7 @@ struct master {
 	struct follow *follow;
 	struct history *history;
 	struct counts *counts;
+	struct expiry *expiry;
 	struct control_child *control;
 	struct status *status;
 	struct status_sources sources;
@@ -375,6 +377,7 @@ static int make_status(struct master *m, struct why *why)
 			.writer = m->writer,
 			.history = m->history,
 			.counts = m->counts,
+			.expiry = m->expiry,
 			.dict = m->dict,
 			.account = m->account,
 			.latency = m->latency,
@@ -394,7 +397,8 @@ static int make_parts(struct master *m, struct why *why)
 	if (r < 0)
 		return r;
 	m->base = event_base_new();
-	if (m->base == NULL || history_new(&m->history) < 0 || counts_new(&m->counts) < 0)
+	if (m->base == NULL || history_new(&m->history) < 0 || counts_new(&m->counts) < 0 ||
+			expiry_new(&m->expiry, m->conf) < 0)
 		return why_errno(why, ENOMEM, "sluiced");
 	r = watch_signals(m, why);
 	if (r == 0 && is_data_plane)
@@ -460,6 +464,7 @@ void master_free(struct master *m)
 	snapshot_writer_free(m->writer);
 	listeners_free(m->listeners);
 	counts_free(m->counts);
+	expiry_free(m->expiry);
 	history_free(m->history);
 	for (int i = 0; i < SIGNALS; i++) {
 		if (m->signals[i] != NULL)

@@ -4,18 +4,14 @@
 #include "base/clock.h"
 #include "master/account.h"
 #include "master/child.h"
-#include "master/exposition.h"
+#include "master/expiry.h"
 #include "master/latency.h"
+#include "master/metric.h"
+#include "master/metrics_workers.h"
 #include "master/status_docs.h"
 #include "shm/breaker.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
-
-static void put(struct buf *out, const char *name, const char *type, const char *help, uint64_t v)
-{
-	exposition_head(out, name, type, help);
-	buf_printf(out, "%s %llu\n", name, (unsigned long long)v);
-}
 
 /* ---- Kong's names ---- */
 
@@ -43,8 +39,6 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 	struct totals t = {.accepted = 0};
 
 	sum(s, &t);
-	exposition_head(out, "kong_nginx_connections_total", "gauge",
-			"Number of connections by subsystem.");
 	const struct {
 		const char *state;
 		uint64_t n;
@@ -52,33 +46,52 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 			{"reading", 0}, {"total", t.requests}, {"waiting", t.waiting},
 			{"writing", t.writing}};
 
+	metric_head(out, METRIC_kong_nginx_connections_total);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		buf_printf(out,
-				"kong_nginx_connections_total{node_id=\"%s\",subsystem=\"http\","
-				"state=\"%s\"} %llu\n",
-				s->node->id, rows[i].state, (unsigned long long)rows[i].n);
-	exposition_head(out, "kong_nginx_requests_total", "counter", "Number of requests total.");
-	buf_printf(out, "kong_nginx_requests_total{node_id=\"%s\",subsystem=\"http\"} %llu\n",
-			s->node->id, (unsigned long long)t.requests);
+		metric_line(out, METRIC_kong_nginx_connections_total, rows[i].n, s->node->id,
+				"http", rows[i].state);
+	metric_head(out, METRIC_kong_nginx_requests_total);
+	metric_line(out, METRIC_kong_nginx_requests_total, t.requests, s->node->id, "http");
+}
+
+static void put_memory(const struct status_sources *s, struct buf *out)
+{
+	const struct stat_area *area = supervise_stat(s->workers);
+	struct dict_stats d;
+	char pid[16];
+
+	metric_head(out, METRIC_kong_memory_workers_lua_vms_bytes);
+	for (uint32_t i = 0; i < supervise_count(s->workers); i++) {
+		if (supervise_pid(s->workers, i) == 0)
+			continue;
+		snprintf(pid, sizeof(pid), "%d", (int)supervise_pid(s->workers, i));
+		metric_line(out, METRIC_kong_memory_workers_lua_vms_bytes,
+				atomic_load(&area->workers[i].memory_vm_bytes), s->node->id, pid,
+				"http");
+	}
+	dict_get_stats(s->dict, &d);
+	metric_head(out, METRIC_kong_memory_lua_shared_dict_bytes);
+	metric_line(out, METRIC_kong_memory_lua_shared_dict_bytes, d.used_bytes, s->node->id,
+			"sluice.dict", "http");
+	metric_head(out, METRIC_kong_memory_lua_shared_dict_total_bytes);
+	metric_line(out, METRIC_kong_memory_lua_shared_dict_total_bytes, d.size_bytes, s->node->id,
+			"sluice.dict", "http");
 }
 
 static void put_kong(const struct status_sources *s, struct buf *out)
 {
 	struct follow_link l;
 
-	exposition_head(out, "kong_node_info", "gauge", "Node metadata information.");
-	buf_printf(out, "kong_node_info{node_id=\"%s\",version=\"%s\"} 1\n", s->node->id,
-			PACKAGE_VERSION);
+	metric_head(out, METRIC_kong_node_info);
+	metric_line(out, METRIC_kong_node_info, 1, s->node->id, PACKAGE_VERSION);
 	if (s->control != NULL)
-		put(out, "kong_datastore_reachable", "gauge",
-				"Datastore reachable, 0 is unreachable.",
-				child_pid(s->control) != 0);
+		metric_only(out, METRIC_kong_datastore_reachable, child_pid(s->control) != 0);
 	if (s->follow == NULL)
 		return;
 	follow_get_link(s->follow, &l);
-	put(out, "kong_control_plane_connected", "gauge",
-			"Connected to control plane, 0 is unconnected.", l.is_connected);
+	metric_only(out, METRIC_kong_control_plane_connected, l.is_connected);
 	put_connections(s, out);
+	put_memory(s, out);
 }
 
 /* ---- ours ---- */
@@ -86,49 +99,33 @@ static void put_kong(const struct status_sources *s, struct buf *out)
 static void put_node(const struct status_sources *s, struct buf *out)
 {
 	const struct snap_view *v = follow_view(s->follow);
-	uint64_t committed, refused, rejected, used, map, restarts = 0;
+	uint64_t committed, refused, rejected, used, map;
 	struct follow_link l;
 
-	for (uint32_t i = 0; i < supervise_count(s->workers); i++)
-		restarts += supervise_restarts(s->workers, i);
 	history_counts(s->history, &committed, &refused, &rejected);
 	snapshot_writer_usage(s->writer, &used, &map);
 	follow_get_link(s->follow, &l);
-	put(out, "sluice_uptime_seconds", "gauge", "Seconds since sluiced started.",
-			(clock_mono_ms() - s->node->started_ms) / 1000);
-	put(out, "sluice_generation", "gauge", "Generation of the configuration in force.",
-			v != NULL ? snap_view_generation(v) : 0);
-	put(out, "sluice_workers", "gauge", "Worker processes configured.",
-			supervise_count(s->workers));
-	put(out, "sluice_workers_ready", "gauge", "Worker processes that take traffic.",
-			supervise_ready(s->workers));
-	put(out, "sluice_worker_restarts_total", "counter", "Workers started again.", restarts);
-	put(out, "sluice_updates_committed_total", "counter",
-			"Updates of the configuration committed.", committed);
-	put(out, "sluice_updates_refused_total", "counter",
-			"Updates of the configuration refused as a whole.", refused);
-	put(out, "sluice_resources_rejected_total", "counter",
-			"Resources rejected in committed updates.", rejected);
-	put(out, "sluice_plugin_checks_total", "counter", "Runs of sluice-check.", l.checks_run);
-	put(out, "sluice_snapshot_used_bytes", "gauge", "Bytes of the snapshot in use.", used);
-	put(out, "sluice_snapshot_map_bytes", "gauge", "Bytes the snapshot may grow to.", map);
+	metric_only(out, METRIC_sluice_generation, v != NULL ? snap_view_generation(v) : 0);
+	metric_only(out, METRIC_sluice_workers, supervise_count(s->workers));
+	metric_only(out, METRIC_sluice_workers_ready, supervise_ready(s->workers));
+	metric_only(out, METRIC_sluice_updates_committed_total, committed);
+	metric_only(out, METRIC_sluice_updates_refused_total, refused);
+	metric_only(out, METRIC_sluice_resources_rejected_total, rejected);
+	metric_only(out, METRIC_sluice_plugin_checks_total, l.checks_run);
+	metric_only(out, METRIC_sluice_snapshot_used_bytes, used);
+	metric_only(out, METRIC_sluice_snapshot_map_bytes, map);
 }
 
-static void put_plugin_rows(const struct status_sources *s, struct buf *out, const char *field,
-		const char *type, const char *help, size_t offset)
+static void put_plugin_rows(
+		const struct status_sources *s, struct buf *out, enum metric_id id, size_t offset)
 {
 	struct plugin_total t;
-	char name[64];
 	uint64_t v;
 
-	snprintf(name, sizeof(name), "sluice_plugin_%s%s", field,
-			strcmp(type, "counter") == 0 ? "_total" : "");
-	exposition_head(out, name, type, help);
+	metric_head(out, id);
 	for (size_t i = 0; counts_at(s->counts, i, &t); i++) {
 		memcpy(&v, (const char *)&t + offset, sizeof(v));
-		buf_printf(out, "%s{plugin=\"", name);
-		exposition_label(out, t.plugin);
-		buf_printf(out, "\"} %llu\n", (unsigned long long)v);
+		metric_line(out, id, v, t.plugin);
 	}
 }
 
@@ -148,12 +145,8 @@ static bool add_breaker(void *arg, struct str id, uint64_t version, struct str r
 	if (c == NULL)
 		return true;
 	breaker_show(l->breaker, id, clock_mono_ms(), &b);
-	buf_printf(l->states, "sluice_plugin_breaker_state{plugin=\"");
-	exposition_label(l->states, c->name);
-	buf_printf(l->states, "\"} %d\n", (int)b.state);
-	buf_printf(l->opens, "sluice_plugin_breaker_opens_total{plugin=\"");
-	exposition_label(l->opens, c->name);
-	buf_printf(l->opens, "\"} %llu\n", (unsigned long long)b.opens);
+	metric_line(l->states, METRIC_sluice_plugin_breaker_state, (uint64_t)b.state, c->name);
+	metric_line(l->opens, METRIC_sluice_plugin_breaker_opens_total, b.opens, c->name);
 	sluice__record__plugin_code__free_unpacked(c, NULL);
 	return true;
 }
@@ -164,11 +157,8 @@ static void put_breakers(const struct status_sources *s, struct buf *out)
 	struct breaker_lines l = {.breaker = s->breaker, .states = out, .opens = &opens};
 	const struct snap_view *v = follow_view(s->follow);
 
-	exposition_head(out, "sluice_plugin_breaker_state", "gauge",
-			"Breaker of the plugin: 0 closed, 1 open (suspended), 2 half open (one "
-			"request tries it).");
-	exposition_head(&opens, "sluice_plugin_breaker_opens_total", "counter",
-			"How often the plugin was suspended.");
+	metric_head(out, METRIC_sluice_plugin_breaker_state);
+	metric_head(&opens, METRIC_sluice_plugin_breaker_opens_total);
 	if (v != NULL)
 		snap_each(v, SLUICE__RECORD__KIND__PLUGIN_CODE, add_breaker, &l);
 	buf_add(out, opens.p, opens.n);
@@ -180,11 +170,7 @@ static void put_dict(const struct dict *d, struct buf *out)
 	struct dict_stats t;
 
 	dict_get_stats(d, &t);
-#define X(field, kind, help) \
-	put(out, \
-			strcmp(#kind, "counter") == 0 ? "sluice_dict_" #field "_total" \
-						      : "sluice_dict_" #field, \
-			#kind, help, t.field);
+#define X(field, kind, help) metric_only(out, METRIC_dict_##field, t.field);
 	DICT_STATS(X)
 #undef X
 }
@@ -192,16 +178,20 @@ static void put_dict(const struct dict *d, struct buf *out)
 void status_metrics(const struct status_sources *s, struct buf *out)
 {
 	put_kong(s, out);
+	metric_only(out, METRIC_sluice_uptime_seconds,
+			(clock_mono_ms() - s->node->started_ms) / 1000);
+	expiry_prometheus(s->expiry, s->follow != NULL ? follow_view(s->follow) : NULL, out);
 	if (s->workers == NULL)
 		return;
 	put_node(s, out);
+	metrics_workers(s->workers, s->steering, out);
+	metrics_steering(s->steering, out);
 	put_dict(s->dict, out);
 	put_breakers(s, out);
 #define X(field, type, help) \
-	put_plugin_rows(s, out, #field, type, help, offsetof(struct plugin_total, field));
+	put_plugin_rows(s, out, METRIC_plugin_##field, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)
 #undef X
 	account_prometheus(s->account, out);
 	latency_prometheus(s->latency, out);
-	stat_prometheus(supervise_stat(s->workers), supervise_count(s->workers), out);
 }

@@ -21,6 +21,7 @@
 
 struct account;
 struct child;
+struct expiry;
 struct latency;
 struct event_base;
 struct status;
@@ -38,7 +39,8 @@ struct status_sources {
 	const struct account *account; /* NULL: role control_plane */
 	const struct latency *latency; /* NULL: role control_plane */
 	const struct breaker *breaker; /* NULL: role control_plane */
-	const struct child *control;   /* sluice-control; NULL: role data_plane */
+	struct expiry *expiry;
+	const struct child *control; /* sluice-control; NULL: role data_plane */
 	bool is_stopping;
 	/* POST /reload: notes for the operator, one per line; malloc'd, NULL with why. */
 	char *(*reload)(void *arg, struct why *why);

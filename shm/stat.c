@@ -97,19 +97,6 @@ uint64_t stat_total(const struct stat_area *a, size_t row)
 	return sum;
 }
 
-void stat_prometheus(const struct stat_area *a, uint32_t n_slots, struct buf *out)
-{
-	n_slots = n_slots < a->n_slots ? n_slots : a->n_slots;
-	for (size_t i = 0; i < STAT_ROWS; i++) {
-		buf_printf(out, "# HELP sluice_worker_%s %s\n# TYPE sluice_worker_%s %s\n",
-				rows[i].name, rows[i].help, rows[i].name,
-				rows[i].kind == STAT_COUNTER ? "counter" : "gauge");
-		for (uint32_t slot = 0; slot < n_slots; slot++)
-			buf_printf(out, "sluice_worker_%s{worker=\"%u\"} %" PRIu64 "\n",
-					rows[i].name, slot, stat_read(&a->workers[slot], i));
-	}
-}
-
 void stat_json(const struct stat_area *a, uint32_t n_slots, struct buf *out)
 {
 	n_slots = n_slots < a->n_slots ? n_slots : a->n_slots;

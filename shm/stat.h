@@ -107,7 +107,5 @@ uint64_t stat_read(const struct stat_worker *w, size_t row);
 void stat_reset_gauges(struct stat_worker *w);
 /* Field i summed over every slot. */
 uint64_t stat_total(const struct stat_area *a, size_t row);
-/* "sluice_worker_<name>{worker=\"N\"} v" with HELP and TYPE for slots [0, n_slots). */
-void stat_prometheus(const struct stat_area *a, uint32_t n_slots, struct buf *out);
-/* [{"worker":0,"connections_accepted":1,…},…] for the same slots. */
+/* [{"worker":0,"connections_accepted":1,…},…] for slots [0, n_slots). */
 void stat_json(const struct stat_area *a, uint32_t n_slots, struct buf *out);

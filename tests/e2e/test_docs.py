@@ -1,4 +1,4 @@
-"""What docs/ says is what the programs say.  Run as a program, it writes docs/configuration.md and docs/pdk.md anew."""
+"""What docs/ says is what the programs say.  Run as a program, it writes docs/configuration.md, docs/metrics.md and docs/pdk.md anew."""
 import re
 import subprocess
 
@@ -6,6 +6,7 @@ import pytest
 from node import BUILD, ROOT
 
 CONFIGURATION = ROOT / "docs/configuration.md"
+METRICS = ROOT / "docs/metrics.md"
 PDK = ROOT / "docs/pdk.md"
 HEAD = """# The node configuration
 
@@ -38,6 +39,35 @@ def configuration():
 
 def test_every_key_of_the_configuration_is_documented_with_its_default():
     assert CONFIGURATION.read_text() == configuration(), "run tests/e2e/test_docs.py to write it anew"
+
+
+METRICS_HEAD = """# Metrics
+
+`GET /metrics` of the status API (`status_listen`, 127.0.0.1:8007 by default): Prometheus text.
+Names that begin with `kong_` have the names, labels and buckets of Kong's exporter, so that its dashboards work; nothing has to be switched on,
+and no plugin is needed. A scrape reads memory that workers share with `sluiced`, and `/proc`; no worker is asked, so a worker that hangs is
+told like the others. Counters of routes and plugins live as long as the node; those of a worker's process (`sluice_worker_cpu_seconds_total`)
+begin anew with it, as Prometheus expects of counters.
+
+`promtool check metrics` objects to the unit in Kong's names (`kong_*_latency_ms`, `kong_bandwidth_bytes`) and to nothing else.
+`dist/grafana/sluice.json` is a dashboard over these. Without Prometheus: `sluicectl top`, `sluicectl latency`.
+
+This table is what `sluiced --help-metrics` prints; a test keeps it so.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def metrics():
+    printed = subprocess.run([BUILD / "master/sluiced", "--help-metrics"], capture_output=True, text=True, timeout=30, check=True).stdout
+    rows = [row.split("\t") for row in printed.splitlines()]
+    assert len(rows) > 80
+    return METRICS_HEAD + "".join(f"| `{name}` | {kind} | {labels.replace(',', ', ')} | {text} |\n" for name, kind, labels, text in rows)
+
+
+def test_every_metric_is_documented_with_its_type_and_labels():
+    assert METRICS.read_text() == metrics(), "run tests/e2e/test_docs.py to write it anew"
 
 
 def pdk():
@@ -107,4 +137,5 @@ def test_every_option_of_a_program_is_in_its_man_page(page, program):
 
 if __name__ == "__main__":
     CONFIGURATION.write_text(configuration())
+    METRICS.write_text(metrics())
     PDK.write_text(pdk())

@@ -50,7 +50,7 @@ def test_exactly_the_limit_passes_over_four_workers(limited):
 
     def busy():
         text = limited.session.get(f"http://127.0.0.1:{limited.status_port}/metrics").text
-        return re.findall(r'sluice_worker_plugin_runs{worker="(\d)"} [1-9]', text)
+        return re.findall(r'sluice_worker_plugin_runs_total{worker="(\d)"} [1-9]', text)
     eventually(lambda: len(busy()) >= 2, "more than one worker counted")
 
 

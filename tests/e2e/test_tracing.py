@@ -120,7 +120,7 @@ def start(make_node, port, scheme="http", host="127.0.0.1", **conf):
 
 def counter(node, name):
     text = requests.get(f"http://127.0.0.1:{node.status_port}/metrics", timeout=10).text
-    found = re.findall(rf"^sluice_worker_{name}\{{.*?\}} (\d+)", text, re.M)
+    found = re.findall(rf"^sluice_worker_{name}(?:_total)?\{{.*?\}} (\d+)", text, re.M)
     return sum(map(int, found))
 
 

@@ -94,12 +94,6 @@ static void counters_read_back_by_row_as_text_and_as_json(void **state)
 	assert_int_equal(stat_read(&a->workers[1], 0), 5);
 	assert_int_equal(stat_read(&a->workers[1], 1), 2);
 	assert_int_equal(stat_total(a, 0), 7);
-	stat_prometheus(a, 64, &out);
-	assert_non_null(strstr(buf_z(&out),
-			"# TYPE sluice_worker_connections_accepted counter\n"
-			"sluice_worker_connections_accepted{worker=\"0\"} 2\n"
-			"sluice_worker_connections_accepted{worker=\"1\"} 5\n"));
-	buf_clear(&out);
 	stat_json(a, 2, &out);
 	assert_non_null(strstr(buf_z(&out), "[{\"worker\":0,\"connections_accepted\":2,"));
 	stat_unmap(w);
