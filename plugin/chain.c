@@ -295,7 +295,7 @@ enum chain_verdict chain_response(struct chain *c)
 enum chain_verdict chain_resume(struct chain *c)
 {
 	sl_check(c, CHAIN_MAGIC);
-	sl_assert(c->parked != NULL);
+	sl_assert(c->threads.first != NULL);
 	if (chain_run_on(c) == CHAIN_RUN_WAITS)
 		return CHAIN_WAIT;
 	if (c->phase == PHASE_CERTIFICATE || c->phase == PHASE_REWRITE)

@@ -8,6 +8,7 @@
 #include "plugin/chain_breaker.h"
 #include "plugin/chain_trace.h"
 #include "plugin/engine_configure.h"
+#include "plugin/ngx_socket.h"
 #include "plugin/pdk_held.h"
 #include "shm/probe.h"
 
@@ -158,53 +159,6 @@ static uint64_t deadline_of(const struct chain *c)
 	return wall_ms != 0 ? c->began_ns + (uint64_t)wall_ms * 1000000 : UINT64_MAX;
 }
 
-/* A wait for the client's own body is the client's time, bounded by the host. */
-static void park(struct chain *c, uint32_t slot, struct engine_box *b, struct vm_run *run)
-{
-	const struct exchange_ops *ops = c->x->ops;
-	uint64_t deadline_ns, took_ns;
-
-	c->parked = run;
-	c->parked_slot = slot;
-	c->parked_box = b;
-	b->refs++;
-	c->pending = b->host.pending;
-	c->spent = b->host.spent;
-	took_ns = vm_run_took_ns(run, &c->parked_ns);
-	if (c->began_ns == 0)
-		c->began_ns = c->parked_ns - took_ns;
-	c->is_client_waited_for = c->x->request.body.state == BODY_READING;
-	deadline_ns = deadline_of(c);
-	if (!c->is_client_waited_for && deadline_ns != UINT64_MAX && ops->limit_wait != NULL)
-		ops->limit_wait(c->x, ms_until(deadline_ns, c->parked_ns));
-}
-
-/* What the VM said, for slot s; takes the run back unless it is parked. */
-static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_box *b,
-		struct vm_run *run, enum vm_status status, const struct why *why)
-{
-	struct chain_slot *s = &c->v[slot];
-	bool is_ended = status == VM_OK && vm_was_ended(run);
-
-	hold_ctx(s, b);
-	b->host.exchange = NULL;
-	b->host.slot = NULL;
-	if (status == VM_YIELDED) {
-		park(c, slot, b, run);
-		c->clock_ns = 0;
-		return CHAIN_RUN_WAITS;
-	}
-	record(c, s, run, status != VM_OK);
-	pdk_held_release(&s->pdk, PDK_HELD_RUN);
-	vm_run_free(run);
-	if (c->x->trace != NULL)
-		chain_trace_end(c, s, status != VM_OK ? why : NULL);
-	if (status != VM_OK)
-		return stopped(c, s, b, status, why);
-	s->has_run = true;
-	return is_ended && c->x->answer.is_set ? CHAIN_RUN_ANSWER : CHAIN_RUN_DONE;
-}
-
 static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
 {
 	struct pdk_host *host = &b->host;
@@ -223,6 +177,135 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	host->spent = (struct pdk_spent){.log_lines = 0};
 	host->slot = &s->pdk;
 	c->x->phase = c->phase;
+}
+
+static void leave_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
+{
+	hold_ctx(s, b);
+	c->spent = b->host.spent;
+	b->host.exchange = NULL;
+	b->host.slot = NULL;
+}
+
+/* Every thread waits.  A wait for the client's own body is the client's time, bounded by the
+ * host. */
+static void note_wait(struct chain *c)
+{
+	const struct exchange_ops *ops = c->x->ops;
+	uint64_t deadline_ns = deadline_of(c);
+
+	c->parked_ns = clock_mono_ns();
+	c->is_client_waited_for = c->x->request.body.state == BODY_READING;
+	if (!c->is_client_waited_for && deadline_ns != UINT64_MAX && ops->limit_wait != NULL)
+		ops->limit_wait(c->x, ms_until(deadline_ns, c->parked_ns));
+	chain_threads_set_timer(&c->threads, c->x);
+}
+
+/* What the VM said of a run that is over; takes it back. */
+static enum chain_outcome settle(struct chain *c, uint32_t slot, struct engine_box *b,
+		struct vm_run *run, enum vm_status status, const struct why *why)
+{
+	bool is_ended = status == VM_OK && vm_was_ended(run);
+
+	record(c, &c->v[slot], run, status != VM_OK);
+	pdk_held_release(&c->v[slot].pdk, PDK_HELD_RUN);
+	vm_run_free(run);
+	if (c->x->trace != NULL)
+		chain_trace_end(c, &c->v[slot], status != VM_OK ? why : NULL);
+	if (status != VM_OK)
+		return stopped(c, &c->v[slot], b, status, why);
+	c->v[slot].has_run = true;
+	return is_ended && c->x->answer.is_set ? CHAIN_RUN_ANSWER : CHAIN_RUN_DONE;
+}
+
+/* A thread returned; the method is over with the last. */
+static void thread_done(struct chain *c, struct chain_thread *t)
+{
+	struct chain_slot *s = &c->v[c->parked_slot];
+
+	if (t->id == 0) {
+		record(c, s, t->run, false);
+		s->has_run = true;
+	}
+	chain_thread_end(&c->threads, t);
+}
+
+/* One segment of a thread.  False: the method is over, with *ret. */
+static bool thread_go(struct chain *c, struct chain_thread *t, enum chain_outcome *ret)
+{
+	struct engine_box *b = c->parked_box;
+	struct vm_run *run = t->run;
+	struct why why;
+	enum vm_status status;
+
+	set_host(c, &c->v[c->parked_slot], b);
+	b->host.spent = c->spent;
+	why_empty(&why);
+	status = chain_thread_run(c->x, t, &why);
+	leave_host(c, &c->v[c->parked_slot], b);
+	if (status == VM_YIELDED) {
+		chain_thread_park(&c->threads, t, &b->host.pending, b->vm);
+		return true;
+	}
+	if (status == VM_OK && !vm_was_ended(run)) {
+		thread_done(c, t);
+		return true;
+	}
+	/* exit() and a broken budget end the others with it; an error is the method's own, as
+	 * light threads keep theirs for who waits for them */
+	t->run = NULL;
+	if (status == VM_DISCARDED)
+		b->is_dead = true;
+	chain_threads_drop(&c->threads);
+	*ret = settle(c, c->parked_slot, b, run, status, &why);
+	return false;
+}
+
+static void parked_box_unref(struct chain *c)
+{
+	c->clock_ns = 0;
+	pdk_held_release(&c->v[c->parked_slot].pdk, PDK_HELD_RUN);
+	engine_box_unref(c->parked_box);
+	c->parked_box = NULL;
+}
+
+/* Until every thread waits, or the method is over. */
+static enum chain_outcome threads_go(struct chain *c)
+{
+	enum chain_outcome outcome = CHAIN_RUN_DONE;
+	struct chain_thread *t;
+
+	while ((t = chain_thread_ready(&c->threads, c->x)) != NULL)
+		if (!thread_go(c, t, &outcome))
+			break;
+	if (c->threads.first != NULL) {
+		note_wait(c);
+		return CHAIN_RUN_WAITS;
+	}
+	if (t == NULL && c->x->trace != NULL)
+		chain_trace_end(c, &c->v[c->parked_slot], NULL);
+	parked_box_unref(c);
+	return outcome;
+}
+
+/* The method's first segment is over: is the method? */
+static enum chain_outcome begun(struct chain *c, uint32_t slot, struct engine_box *b,
+		struct vm_run *run, enum vm_status status, const struct why *why)
+{
+	uint64_t took_ns;
+
+	leave_host(c, &c->v[slot], b);
+	if (status != VM_YIELDED)
+		return settle(c, slot, b, run, status, why);
+	took_ns = vm_run_took_ns(run, &c->parked_ns);
+	c->began_ns = c->parked_ns - took_ns;
+	c->clock_ns = 0;
+	c->parked_slot = slot;
+	c->parked_box = b;
+	b->refs++;
+	chain_thread_park(&c->threads, chain_threads_begin(&c->threads, run), &b->host.pending,
+			b->vm);
+	return threads_go(c);
 }
 
 static bool is_usable(const struct engine_box *b)
@@ -271,14 +354,13 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	engine_instance_push_conf(s->instance, b, L);
 	set_host(c, s, b);
 	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
-	c->began_ns = 0;
 	if (c->x->trace != NULL)
 		chain_trace_begin(c, s);
 	s->version->totals.runs++;
 	PROBE(plugin_start, c->x->request.id, s->version->name, (int)phase);
 	why_empty(&why);
 	status = vm_start(run, 2, &why);
-	return settle(c, slot, b, run, status, &why);
+	return begun(c, slot, b, run, status, &why);
 }
 
 /* host, port of the run's results into the upstream, where there are results; false: they are
@@ -322,71 +404,52 @@ bool chain_run_retry(struct chain *c, uint32_t slot)
 	status = vm_start(run, 0, &why);
 	if (status == VM_OK && !vm_was_ended(run) && !take_target(c, vm_run_state(run)))
 		chain_run_fail(c, slot, "the retry callback must return a host and a port");
+	leave_host(c, s, b);
 	settle(c, slot, b, run, status, &why);
 	return now->port != before.port || !str_eq(now->host, before.host);
 }
 
 /* Parked for longer than its phase may last. */
-static enum chain_outcome end_of_wait(
-		struct chain *c, struct engine_box *b, struct vm_run *run, uint64_t now_ns)
+static enum chain_outcome end_of_wait(struct chain *c, uint64_t now_ns)
 {
 	struct chain_slot *s = &c->v[c->parked_slot];
+	struct engine_box *b = c->parked_box;
 	struct why why = WHY_NONE;
+	enum chain_outcome outcome;
 
 	if (c->x->ops->stop_wait != NULL)
 		c->x->ops->stop_wait(c->x);
 	add_latency(c, s, now_ns - c->began_ns, true);
-	vm_run_free(run);
+	chain_threads_drop(&c->threads);
 	why_set(&why, NULL, 0, "was not done after its %u ms", s->instance->limits.wall_ms);
-	return stopped(c, s, b, VM_WALL, &why);
-}
-
-static enum chain_outcome go_on(struct chain *c, struct engine_box *b, struct vm_run *run)
-{
-	struct why why;
-	enum vm_status status;
-	int n;
-
-	if (b->is_dead) {
-		vm_run_free(run);
-		return chain_run_fail(c, c->parked_slot,
-				"its VM was discarded while this request waited");
-	}
-	set_host(c, &c->v[c->parked_slot], b);
-	b->host.spent = c->spent;
-	n = c->pending.finish(vm_run_state(run), c->x, &c->pending);
-	why_empty(&why);
-	status = vm_resume(run, n, &why);
-	return settle(c, c->parked_slot, b, run, status, &why);
+	outcome = stopped(c, s, b, VM_WALL, &why);
+	parked_box_unref(c);
+	return outcome;
 }
 
 enum chain_outcome chain_run_on(struct chain *c)
 {
-	struct engine_box *b = c->parked_box;
-	struct vm_run *run = c->parked;
 	uint64_t now = clock_mono_ns();
-	enum chain_outcome outcome;
 
-	c->parked = NULL;
-	c->parked_box = NULL;
 	if (c->is_client_waited_for)
 		c->began_ns += now - c->parked_ns;
-	outcome = now >= deadline_of(c) ? end_of_wait(c, b, run, now) : go_on(c, b, run);
-	if (outcome != CHAIN_RUN_WAITS)
-		pdk_held_release(&c->v[c->parked_slot].pdk, PDK_HELD_RUN);
-	engine_box_unref(b);
-	return outcome;
+	if (now >= deadline_of(c))
+		return end_of_wait(c, now);
+	if (c->parked_box->is_dead) {
+		chain_run_drop(c);
+		return chain_run_fail(c, c->parked_slot,
+				"its VM was discarded while this request waited");
+	}
+	chain_threads_wake(&c->threads);
+	return threads_go(c);
 }
 
 void chain_run_drop(struct chain *c)
 {
-	if (c->parked == NULL)
+	if (c->threads.first == NULL)
 		return;
-	pdk_held_release(&c->v[c->parked_slot].pdk, PDK_HELD_RUN);
-	vm_run_free(c->parked);
-	engine_box_unref(c->parked_box);
-	c->parked = NULL;
-	c->parked_box = NULL;
+	chain_threads_drop(&c->threads);
+	parked_box_unref(c);
 }
 
 void chain_slot_done(struct chain_slot *s)
@@ -396,6 +459,7 @@ void chain_slot_done(struct chain_slot *s)
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.ctx_ref);
 		luaL_unref(vm_main(s->ctx_box->vm), LUA_REGISTRYINDEX, s->pdk.retry_ref);
 	}
+	ngx_sockets_close(s->pdk.sockets);
 	chain_breaker_done(s);
 	engine_box_unref(s->ctx_box);
 	engine_instance_unref(s->instance);

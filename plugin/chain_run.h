@@ -6,6 +6,7 @@
 #pragma once
 
 #include "plugin/chain.h"
+#include "plugin/chain_thread.h"
 #include "plugin/plan.h"
 
 /* What the plugin's breaker said when the request first came to it: it holds to the end. */
@@ -39,10 +40,9 @@ struct chain {
 	uint32_t at; /* the next plan entry (rewrite, access) or place in order (response) */
 	bool is_access_begun; /* else the later phases run the globals */
 	bool is_collected;
-	struct vm_run *parked;         /* in parked_box; NULL: nothing waits */
+	struct chain_threads threads; /* of the method that waits, in parked_box; none: none does */
 	struct engine_box *parked_box; /* owned reference */
-	struct pdk_pending pending;
-	struct pdk_spent spent; /* by the parked run */
+	struct pdk_spent spent;        /* by them */
 	uint32_t parked_slot;
 	uint64_t clock_ns; /* when the run before ended, if the next may begin at it; 0 = not */
 	/* Of the parked run, monotonic: its phase began (moved on by what the client took for its
@@ -53,7 +53,7 @@ struct chain {
 
 enum chain_outcome {
 	CHAIN_RUN_DONE,   /* or failed, and the phase goes on */
-	CHAIN_RUN_WAITS,  /* c->parked is set */
+	CHAIN_RUN_WAITS,  /* c->threads are set */
 	CHAIN_RUN_ANSWER, /* exchange->answer is set: no later plugin of this phase runs */
 };
 

@@ -22,6 +22,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/chain.c plugin/chain.h \
 	plugin/chain_breaker.c plugin/chain_breaker.h \
 	plugin/chain_run.c plugin/chain_run.h \
+	plugin/chain_thread.c plugin/chain_thread.h \
 	plugin/chain_trace.c plugin/chain_trace.h \
 	plugin/engine.c plugin/engine.h \
 	plugin/engine_configure.c plugin/engine_configure.h \

@@ -91,12 +91,14 @@ enum exchange_client_cert {
 			CLIENT_CERT_COUNT
 };
 
-/* What the host does for plugins that must wait.  Each ends in one chain_resume(). */
+struct cosocket_ops; /* plugin/cosocket.h */
+
+/* What the host does for plugins that must wait.  Whatever happens ends in chain_resume(). */
 struct exchange_ops {
 	/* Read the request body whole, at most max_bytes (0 = the host's limit): sets
 	 * request.body.state to READING now, and to COMPLETE | TOO_BIG | FAILED later. */
 	void (*want_body)(struct exchange *x, size_t max_bytes);
-	/* Wake the chain after ms. */
+	/* Wake the chain after ms, in place of what was asked before. */
 	void (*sleep)(struct exchange *x, uint32_t ms);
 	/* chain_resume() in ms at the latest, whatever was waited for, unless it comes before.
 	 * NULL = waits have no end of their own. */
@@ -104,6 +106,9 @@ struct exchange_ops {
 	/* What was asked for last is not waited for any more; a body being read may be asked for
 	 * again.  NULL = nothing to do. */
 	void (*stop_wait)(struct exchange *x);
+	bool is_timeless; /* no time passes: who waits for a deadline goes on at the next wake */
+	/* Wake the chain in another turn of the loop: x is not the exchange that runs. */
+	void (*wake)(struct exchange *x);
 	/* kong.client.load_consumer and friends: the consumer record by id or username into
 	 * ret (arena copies).  False = none. */
 	bool (*find_consumer)(struct exchange *x, struct str key, bool by_username,
@@ -115,6 +120,7 @@ struct exchange_ops {
 	 * one. */
 	const char *(*request_client_cert)(struct exchange *x, struct str ca_pem);
 	void (*disable_session_reuse)(struct exchange *x);
+	const struct cosocket_ops *net; /* NULL: there is no network */
 	/* ngx.say/print/flush before the end, where the host can stream its own body: NULL = no. */
 };
 

@@ -122,6 +122,46 @@ static int find_module(lua_State *L)
 	return 1;
 }
 
+/* __index of a table whose functions are Lua.  Upvalue: the part's name. */
+static int load_function(lua_State *L)
+{
+	const char *part = lua_tostring(L, lua_upvalueindex(1));
+
+	lua_settop(L, 2);
+	lua_getfield(L, LUA_REGISTRYINDEX, part);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		run(L, find_source(part));
+		lua_pushvalue(L, -1);
+		lua_setfield(L, LUA_REGISTRYINDEX, part);
+	}
+	lua_pushvalue(L, 2);
+	lua_rawget(L, -2);
+	return 1;
+}
+
+void module_register_lua(lua_State *L, int env_index, const char *path,
+		const struct pdk_function *rows, size_t n, const char *part)
+{
+	if (pdk_host(L)->level != VM_LAX) {
+		if (pdk_observer != NULL)
+			pdk_observer(path, rows, n);
+		return;
+	}
+	pdk_register(L, env_index, path, rows, n);
+	pdk_push_table(L, env_index, path);
+	for (size_t i = 0; i < n; i++) {
+		lua_pushnil(L);
+		lua_setfield(L, -2, rows[i].name);
+	}
+	lua_createtable(L, 0, 2);
+	lua_pushstring(L, part);
+	lua_pushcclosure(L, load_function, 1);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+}
+
 void module_open(lua_State *L, int env_index)
 {
 	(void)env_index;

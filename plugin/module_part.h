@@ -26,11 +26,18 @@
 	X(module_password_functions)  /* Argon2, bcrypt */ \
 	X(module_gzip_functions)      /* gzip */ \
 	X(module_yaml_functions)      /* YAML */ \
-	X(module_host_functions)      /* clocks, addresses, uuid */
+	X(module_host_functions)      /* clocks, addresses, uuid */ \
+	X(module_socket_functions)    /* connections of ngx.socket */ \
+	X(module_thread_functions)    /* light threads, waiting for one another */
 /* clang-format on */
 #define X(part) extern const luaL_Reg part[];
 MODULE_PARTS(X)
 #undef X
+
+/* Rows of functions that are written in Lua, in the embedded part of that name, and so can wait:
+ * loaded when the first of them is looked at.  In strict VMs only documented. */
+void module_register_lua(lua_State *L, int env_index, const char *path,
+		const struct pdk_function *rows, size_t n, const char *part);
 
 /* require() finds the embedded modules from here on. */
 void module_open(lua_State *L, int env_index);

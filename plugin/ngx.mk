@@ -27,6 +27,10 @@ plugin_libngx_a_SOURCES = \
 	plugin/ngx_re.c \
 	plugin/ngx_req.c \
 	plugin/ngx_req_body.c \
+	plugin/cosocket.h \
+	plugin/ngx_refused.c \
+	plugin/ngx_socket.c plugin/ngx_socket.h plugin/ngx_socket_table.c \
+	plugin/ngx_thread.c \
 	plugin/ngx_time.c \
 	plugin/ngx_var.c \
 	plugin/regex.c plugin/regex.h \
@@ -44,6 +48,8 @@ MODULE_LUA = \
 	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
 	plugin/module_lua/_vault.lua \
+	plugin/module_lua/_socket.lua \
+	plugin/module_lua/_thread.lua \
 	plugin/module_lua/argon2.lua \
 	plugin/module_lua/bcrypt.lua \
 	plugin/module_lua/kong.constants.lua \
@@ -69,6 +75,7 @@ MODULE_LUA = \
 	plugin/module_lua/ngx.re.lua \
 	plugin/module_lua/ngx.req.lua \
 	plugin/module_lua/ngx.resp.lua \
+	plugin/module_lua/ngx.semaphore.lua \
 	plugin/module_lua/pl.stringx.lua \
 	plugin/module_lua/pl.tablex.lua \
 	plugin/module_lua/resty.aes.lua \

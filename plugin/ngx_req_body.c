@@ -17,7 +17,7 @@ static int finish_read(lua_State *L, struct exchange *x, const struct pdk_pendin
 static int body_read(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
-	struct pdk_pending pending = {.finish = finish_read};
+	struct pdk_pending pending = {.finish = finish_read, .is_done = pdk_body_is_in};
 
 	if (x->request.body.state != BODY_UNREAD && x->request.body.state != BODY_READING)
 		return 0;

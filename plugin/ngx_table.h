@@ -7,12 +7,15 @@
 
 #include "plugin/pdk.h"
 
-void ngx_const_open(lua_State *L, int env_index);  /* constants, config, null */
-void ngx_encode_open(lua_State *L, int env_index); /* escape_uri, encode_args, base64 … */
-void ngx_hash_open(lua_State *L, int env_index);   /* md5, sha1_bin, hmac_sha1, crc32 … */
-void ngx_time_open(lua_State *L, int env_index);   /* now, time, http_time, sleep … */
-void ngx_re_open(lua_State *L, int env_index);     /* ngx.re.* */
-void ngx_req_open(lua_State *L, int env_index);    /* ngx.req.*, ngx.resp.* */
+void ngx_const_open(lua_State *L, int env_index);   /* constants, config, null */
+void ngx_encode_open(lua_State *L, int env_index);  /* escape_uri, encode_args, base64 … */
+void ngx_hash_open(lua_State *L, int env_index);    /* md5, sha1_bin, hmac_sha1, crc32 … */
+void ngx_refused_open(lua_State *L, int env_index); /* what cannot exist here */
+void ngx_socket_open(lua_State *L, int env_index);  /* ngx.socket.*, lax */
+void ngx_thread_open(lua_State *L, int env_index);  /* ngx.thread.*, lax */
+void ngx_time_open(lua_State *L, int env_index);    /* now, time, http_time, sleep … */
+void ngx_re_open(lua_State *L, int env_index);      /* ngx.re.* */
+void ngx_req_open(lua_State *L, int env_index);     /* ngx.req.*, ngx.resp.* */
 void ngx_req_body_open(lua_State *L, int env_index);
 void ngx_var_open(lua_State *L, int env_index);      /* ngx.var */
 void ngx_field_open(lua_State *L, int env_index);    /* ngx.ctx, arg, header, status … */

@@ -2,7 +2,6 @@
  * Clocks and dates of ngx.*, and sleep. */
 #include "plugin/ngx_table.h"
 
-#include <math.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -134,16 +133,13 @@ static int finish_sleep(lua_State *L, struct exchange *x, const struct pdk_pendi
 static int time_sleep(lua_State *L)
 {
 	double seconds = luaL_checknumber(L, 1);
-	struct exchange *x = pdk_exchange(L);
 	struct pdk_pending pending = {.finish = finish_sleep};
 
 	if (!(seconds >= 0 && seconds <= 86400))
 		return luaL_error(L, "invalid sleep duration \"%f\"", seconds);
 	if (!pdk_may_wait(L))
 		return luaL_error(L, "API disabled in the current phase");
-	vm_host_enter(L);
-	x->ops->sleep(x, (uint32_t)ceil(seconds * 1000));
-	vm_host_leave(L);
+	pending.deadline_ns = pdk_deadline_ns(seconds);
 	return pdk_wait(L, &pending);
 }
 

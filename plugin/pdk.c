@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+
 static const struct {
 	uint32_t bit;
 	const char *name;
@@ -245,6 +247,17 @@ bool pdk_may_wait(lua_State *L)
 
 	return host->exchange != NULL && host->exchange->ops != NULL &&
 	       (PHASE_BIT(host->phase) & (PDK_PRE | PDK_RA | PDK_CERTIFICATE)) != 0;
+}
+
+uint64_t pdk_deadline_ns(double seconds)
+{
+	return clock_mono_ns() + (uint64_t)(seconds * 1e9) + 1;
+}
+
+bool pdk_body_is_in(struct exchange *x, struct pdk_pending *pending)
+{
+	(void)pending;
+	return x->request.body.state != BODY_READING;
 }
 
 int pdk_wait(lua_State *L, const struct pdk_pending *pending)

@@ -100,15 +100,29 @@ void pdk_announce(const char *path, const struct pdk_function *rows, size_t n);
 void pdk_push_table(lua_State *L, int env_index, const char *path);
 
 struct pdk_slot;
+struct pdk_sockets; /* plugin/ngx_socket.h */
+struct pdk_waiter;
 
 /* What a parked call returns, told when it goes on: pushes results on L, returns how many.
  * Runs outside any protected call: it must not raise. */
 struct pdk_pending;
 typedef int pdk_finish_fn(lua_State *L, struct exchange *x, const struct pdk_pending *pending);
+/* Is what the call waits for there?  After true, finish() follows at once. */
+typedef bool pdk_done_fn(struct exchange *x, struct pdk_pending *pending);
+/* What a parked call wants of the chain before it goes on. */
+enum pdk_want { PDK_WANT_NOTHING, PDK_WANT_SPAWN, PDK_WANT_KILL };
 struct pdk_pending {
 	pdk_finish_fn *finish;
+	pdk_done_fn *is_done; /* NULL: any wake after the deadline, or any where there is none */
+	void (*drop)(struct pdk_pending *pending); /* it ends without finish(); NULL = nothing */
+	uint64_t deadline_ns;                      /* monotonic; 0 = none */
+	bool is_timed_out;                         /* for finish() */
+	enum pdk_want want;
+	int thread; /* SPAWN: the function's registry reference, then the new thread's id, or 0
+		       (too many), -1; KILL: whom, then 1 or 0 */
 	double number[2];
-	struct str text; /* in the request's arena */
+	struct str text; /* in the request's arena, or anchored in the parked coroutine */
+	void *object;    /* of the call's own */
 };
 
 /* What one run used up of the budgets that the PDK counts; kept with it while it is parked. */
@@ -130,9 +144,12 @@ struct pdk_host {
 	struct pdk_slot *slot;      /* this plugin in this request; NULL outside one */
 	struct pdk_pending pending; /* of the run that parks right now */
 	bool is_parking;
-	uint32_t dict_space;     /* 1 + this plugin's space in shm/dict; 0 = not asked */
-	struct vm_limits limits; /* of what runs */
-	struct pdk_spent spent;  /* by the run at hand */
+	uint32_t dict_space;        /* 1 + this plugin's space in shm/dict; 0 = not asked */
+	struct vm_limits limits;    /* of what runs */
+	struct pdk_spent spent;     /* by the run at hand */
+	struct pdk_waiter *waiters; /* who waits for something of this VM (ngx_thread.c) */
+	uint64_t last_queue;
+	bool is_denial_logged; /* a refusal of plugin_egress */
 };
 
 /* A plugin's own state in one request; owned by its chain. */
@@ -142,7 +159,8 @@ struct pdk_slot {
 	uint32_t retry_order; /* the highest of the request's plugins is in force */
 	struct str held_body; /* body_filter: chunks held back by get_raw_body() */
 	size_t held_cap;
-	bool has_replaced_body; /* set_raw_body(): later chunks are dropped */
+	struct pdk_sockets *sockets; /* ngx.socket; NULL until asked for */
+	bool has_replaced_body;      /* set_raw_body(): later chunks are dropped */
 	bool is_inspect_off;
 	struct pdk_held *held; /* locks in shm/dict: plugin/pdk_held.h */
 };
@@ -163,7 +181,12 @@ void pdk_check_phase(lua_State *L, uint32_t phases);
 void pdk_phases_text(uint32_t phases, char *buf, size_t size);
 /* True in certificate, rewrite, access, response: the phases in which pdk_wait() may be called. */
 bool pdk_may_wait(lua_State *L);
-/* `return pdk_wait(L, &pending);` after the exchange_ops call was made: parks the run. */
+/* A deadline from now; never 0. */
+uint64_t pdk_deadline_ns(double seconds);
+/* pdk_done_fn: the request's body is in, or will never be. */
+bool pdk_body_is_in(struct exchange *x, struct pdk_pending *pending);
+/* `return pdk_wait(L, &pending);` after the exchange_ops call was made: parks the run, or the
+ * light thread of it that calls. */
 int pdk_wait(lua_State *L, const struct pdk_pending *pending);
 
 /* Arguments, by type and without coercion.  text is the whole message raised. */

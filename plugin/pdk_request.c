@@ -284,8 +284,9 @@ static int get_raw_body(lua_State *L)
 	double max = opt_size(L, 1);
 
 	if (must_wait_for_body(L))
-		return pdk_wait(L,
-				&(struct pdk_pending){.finish = finish_raw_body, .number = {max}});
+		return pdk_wait(L, &(struct pdk_pending){.finish = finish_raw_body,
+						   .is_done = pdk_body_is_in,
+						   .number = {max}});
 	return push_raw_body(L, &request_of(L)->body, max);
 }
 
@@ -324,6 +325,7 @@ static int get_body(lua_State *L)
 	mime = pdk_keep(L, mime);
 	if (must_wait_for_body(L))
 		return pdk_wait(L, &(struct pdk_pending){.finish = finish_body,
+						   .is_done = pdk_body_is_in,
 						   .number = {(double)max_args, max},
 						   .text = mime});
 	return push_decoded_body(L, x, mime, (double)max_args, max);

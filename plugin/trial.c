@@ -64,8 +64,10 @@ static bool find_consumer(
 	return true;
 }
 
-static const struct exchange_ops ops = {
-		.want_body = want_body, .sleep = sleep_not, .find_consumer = find_consumer};
+static const struct exchange_ops ops = {.want_body = want_body,
+		.sleep = sleep_not,
+		.is_timeless = true,
+		.find_consumer = find_consumer};
 
 /* ---- one phase at a time ---- */
 

@@ -103,8 +103,13 @@ void vm_run_set_cpu_ms(struct vm_run *run, uint32_t cpu_ms);
 void vm_run_enter_at(struct vm_run *run, uint64_t now_ns);
 /* When it neither runs nor waits: from its start to its end, waiting included, and that end. */
 uint64_t vm_run_took_ns(const struct vm_run *run, uint64_t *ret_ended_ns);
+/* Before vm_start(): the run spends the budget of `payer`, which outlives it. */
+void vm_run_share_budget(struct vm_run *run, struct vm_run *payer);
+/* What the host did for a parked run counts against its budget too. */
+void vm_run_charge(struct vm_run *run, uint64_t ns);
 enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why);
-/* After VM_YIELDED: the n_results values on vm_run_state() become the parked call's results. */
+/* After VM_YIELDED: the n_results values on vm_run_state() become the parked call's results.  A
+ * run that has used twice its budget, a little at each resume, ends with VM_CPU. */
 enum vm_status vm_resume(struct vm_run *run, int n_results, struct why *why);
 /* Back to the pool (or dropped, if it was killed or is parked). */
 void vm_run_free(struct vm_run *run);

@@ -79,6 +79,7 @@ struct vm_run {
 	uint64_t used_ns;            /* by the segments before this one */
 	uint64_t enter_at_ns;        /* 0, or a clock reading that is fresh enough to begin at */
 	uint64_t began_ns, ended_ns; /* first entry, last leave (monotonic) */
+	struct vm_run *payer; /* whose used_ns counts: itself, or the run it shares a budget with */
 };
 
 /* 4 MB that C library functions build results in; one user at a time. */

@@ -58,6 +58,7 @@ struct vm_run *vm_run_new(struct vm *vm)
 	run->cpu_ms = vm->limits.cpu_ms;
 	run->used_ns = 0;
 	run->enter_at_ns = run->began_ns = 0;
+	run->payer = run;
 	vm->n_runs++;
 	return run;
 }
@@ -76,6 +77,17 @@ uint64_t vm_run_took_ns(const struct vm_run *run, uint64_t *ret_ended_ns)
 {
 	*ret_ended_ns = run->ended_ns;
 	return run->ended_ns - run->began_ns;
+}
+
+void vm_run_share_budget(struct vm_run *run, struct vm_run *payer)
+{
+	run->payer = payer;
+	run->cpu_ms = payer->cpu_ms;
+}
+
+void vm_run_charge(struct vm_run *run, uint64_t ns)
+{
+	run->payer->used_ns += ns;
 }
 
 struct lua_State *vm_run_state(struct vm_run *run)
@@ -115,11 +127,11 @@ void vm_run_free(struct vm_run *run)
 /* What is left of the run's budget; 0 = it has none. */
 static uint64_t run_left_ns(const struct vm_run *run)
 {
-	uint64_t all_ns = (uint64_t)run->cpu_ms * NS_PER_MS;
+	uint64_t all_ns = (uint64_t)run->cpu_ms * NS_PER_MS, used_ns = run->payer->used_ns;
 
 	if (all_ns == 0)
 		return 0;
-	return all_ns > run->used_ns + RESUME_MIN_NS ? all_ns - run->used_ns : RESUME_MIN_NS;
+	return all_ns > used_ns + RESUME_MIN_NS ? all_ns - used_ns : RESUME_MIN_NS;
 }
 
 /* lua_resume under the budget.  False: left by siglongjmp, nothing of the VM may be used. */
@@ -214,7 +226,7 @@ static enum vm_status run_on(struct vm_run *run, int n, struct why *why)
 	}
 	segment_ns = leave(run);
 	vm->cpu_ns += segment_ns;
-	run->used_ns += segment_ns;
+	run->payer->used_ns += segment_ns;
 	if (status == LUA_YIELD)
 		return yielded(run, why);
 	if (status == 0) {
@@ -228,6 +240,16 @@ static enum vm_status run_on(struct vm_run *run, int n, struct why *why)
 	return VM_ERROR;
 }
 
+/* It waits again and again, using what little each resume grants. */
+static enum vm_status overdrawn(struct vm_run *run, struct why *why)
+{
+	run->state = RUN_BROKEN;
+	run->vm->trips++;
+	why_set(why, NULL, 0, "used more than its %u ms of CPU time, waiting again and again",
+			run->cpu_ms);
+	return VM_CPU;
+}
+
 enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why)
 {
 	sl_assert(run->state == RUN_FRESH || run->state == RUN_FINISHED);
@@ -237,6 +259,8 @@ enum vm_status vm_start(struct vm_run *run, int n_args, struct why *why)
 enum vm_status vm_resume(struct vm_run *run, int n_results, struct why *why)
 {
 	sl_assert(run->state == RUN_PARKED);
+	if (run->cpu_ms != 0 && run->payer->used_ns > 2 * (uint64_t)run->cpu_ms * NS_PER_MS)
+		return overdrawn(run, why);
 	return run_on(run, n_results, why);
 }
 

@@ -21,6 +21,7 @@
 #define PEERS .kind = RULE_PEERS
 #define SERVERS .kind = RULE_SERVERS
 #define NETS .kind = RULE_NETS
+#define EGRESS .kind = RULE_EGRESS
 #define LABELS .kind = RULE_LABELS
 #define WORKERS .kind = RULE_WORKERS
 #define SHARE .kind = RULE_SHARE

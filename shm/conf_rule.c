@@ -180,6 +180,40 @@ static bool rule_net(const struct conf_rule *rule, struct str value, struct conf
 	return false;
 }
 
+/* Without its port; the whole where there is none. */
+static struct str without_port(struct str value)
+{
+	ptrdiff_t end = value.n != 0 && value.p[0] == '[' ? str_find_char(value, ']') : -1;
+	ptrdiff_t colon = str_find_char(value, ':');
+
+	if (end > 0) {
+		struct str rest = str_from(value, (size_t)end + 1);
+
+		if (rest.n == 0 || (rest.p[0] == ':' && is_port(str_from(rest, 1))))
+			return (struct str){value.p + 1, (size_t)end - 1};
+		return value;
+	}
+	if (colon > 0 && is_port(str_from(value, (size_t)colon + 1)))
+		return str_head(value, (size_t)colon);
+	return value;
+}
+
+static bool rule_egress(
+		const struct conf_rule *rule, struct str value, struct conf_problem *problem)
+{
+	struct str where = without_port(value);
+
+	if (str_starts(where, STR("*.")))
+		where = str_from(where, 2);
+	if (rule_net(rule, where, problem) || is_host_name(where))
+		return true;
+	conf_problem_set(problem,
+			"\"%.*s\" is not any, an address, a CIDR, a host or *.suffix, with or "
+			"without :port ([v6]:port)",
+			(int)(value.n < 80 ? value.n : 80), value.p);
+	return false;
+}
+
 static bool rule_label(const struct conf_rule *rule, struct str value, struct conf_problem *problem)
 {
 	(void)rule;
@@ -269,6 +303,7 @@ static rule_fn *const checks[RULE_KINDS] = {
 		[RULE_PEERS] = rule_peer,
 		[RULE_SERVERS] = rule_server,
 		[RULE_NETS] = rule_net,
+		[RULE_EGRESS] = rule_egress,
 		[RULE_LABELS] = rule_label,
 		[RULE_WORKERS] = rule_workers,
 		[RULE_SHARE] = rule_share,

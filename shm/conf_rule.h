@@ -24,6 +24,7 @@ enum conf_rule_kind {
 	RULE_PEERS,      /* host:port … */
 	RULE_SERVERS,    /* numeric address with or without port … */
 	RULE_NETS,       /* address or CIDR … */
+	RULE_EGRESS,     /* any, address, CIDR, host or *.suffix, with or without port … */
 	RULE_LABELS,     /* name=value … */
 	RULE_WORKERS,    /* auto, or a number */
 	RULE_SHARE,      /* 0 … 1 */

@@ -54,6 +54,9 @@ enum stat_kind { STAT_COUNTER, STAT_GAUGE };
 	X(plugin_output_trips,  COUNTER, "trips",       "Plugin phases ended by the output budget.") \
 	X(plugin_held,          COUNTER, "requests",    "Requests that came to a suspended plugin.") \
 	X(plugin_discards,      COUNTER, "VMs",         "Plugin VMs thrown away whole.") \
+	X(plugin_connects,      COUNTER, "connections", "Connections opened by plugins.") \
+	X(plugin_sockets,       GAUGE,   "sockets",     "Sockets of plugins: open ones and pooled connections.") \
+	X(plugin_egress_denied, COUNTER, "connections", "Connections of plugins refused by plugin_egress.") \
 	X(generation_switches,  COUNTER, "switches",    "Generations taken into use.") \
 	X(generation_switch_ns, GAUGE,   "nanoseconds", "Duration of the newest generation switch.") \
 	X(otlp_spans_exported,  COUNTER, "spans",       "Spans that the collector took.") \

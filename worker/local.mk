@@ -42,6 +42,7 @@ worker_libworker_a_SOURCES = \
 	worker/iobuf.c worker/iobuf.h \
 	worker/out.c worker/out.h \
 	worker/peer.c worker/dns.c worker/dns.h \
+	worker/egress.c worker/egress.h \
 	worker/real_ip.c worker/real_ip.h \
 	worker/route.c worker/route.h worker/route_part.h \
 	worker/route_attributes.c worker/route_load.c worker/route_regex.c \
@@ -58,8 +59,10 @@ worker_sluice_worker_SOURCES = \
 	worker/client_cert.c worker/client_cert.h \
 	worker/client_gone.c \
 	worker/client_tls.c worker/client_tls.h \
-	worker/conn.c worker/conn.h \
 	worker/https_only.c \
+	worker/coconn.c worker/coconn.h \
+	worker/conn.c worker/conn.h \
+	worker/cosocket.c worker/cosocket.h \
 	worker/listener.c worker/listener.h \
 	worker/main.c worker/worker.h \
 	worker/master_link.c worker/master_link.h \

@@ -19,6 +19,7 @@
 #include "shm/ipc.h"
 #include "shm/probe.h"
 #include "worker/conn.h"
+#include "worker/cosocket.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
 #include "worker/otlp.h"
@@ -119,6 +120,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	w->real_offset_ns = clock_real_ns() - now;
 	conn_bury(w);
 	upconn_bury(w->upstreams);
+	cosocket_bury(w->plugin_sockets);
 	timer_wheel_tick(&w->timers, now / 1000000);
 	route_table_sweep(w->routes);
 	ticks++;
@@ -355,6 +357,8 @@ static int worker_open(struct worker *w, struct why *why)
 	if (r == 0)
 		r = upconn_pool_new(&w->upstreams, w);
 	if (r == 0)
+		r = cosocket_pool_new(&w->plugin_sockets, w, why);
+	if (r == 0)
 		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
 	if (r == 0 && conf_has_tls(w->conf))
 		r = tls_server_new(&w->tls_server, w->conf, w->board, why);
@@ -402,6 +406,7 @@ static void worker_close(struct worker *w)
 	conn_bury(w);
 	listeners_free(w);
 	upconn_pool_free(w->upstreams);
+	cosocket_pool_free(w->plugin_sockets);
 	upstream_tls_free(w->tls);
 	tls_server_free(w->tls_server);
 	master_link_free(w->master);

@@ -3,6 +3,7 @@
  * What a request does for the plugins that run on it (exchange_ops).
  */
 #include "worker/client_tls.h"
+#include "worker/cosocket.h"
 #include "worker/req.h"
 #include "worker/worker.h"
 
@@ -59,6 +60,16 @@ static void op_stop_wait(struct exchange *x)
 		x->request.body.state = BODY_UNREAD;
 }
 
+static void op_wake(struct exchange *x)
+{
+	struct req *q = x->host;
+
+	if (!q->has_sleep)
+		evtimer_assign(&q->sleep, q->w->base, on_sleep_over, q);
+	q->has_sleep = true;
+	event_active(&q->sleep, EV_TIMEOUT, 0);
+}
+
 static bool op_find_consumer(
 		struct exchange *x, struct str key, bool by_username, struct entity_ref *ret)
 {
@@ -93,5 +104,7 @@ const struct exchange_ops req_ops = {.want_body = req_want_body,
 		.sleep = op_sleep,
 		.limit_wait = op_limit_wait,
 		.stop_wait = op_stop_wait,
+		.wake = op_wake,
+		.net = &cosocket_ops,
 		.find_consumer = op_find_consumer,
 		.client_cert = op_client_cert};

@@ -30,6 +30,7 @@
 #define WORKER_MAGIC SL_MAGIC('W', 'R', 'K', 'R')
 
 struct conn;
+struct cosocket_pool;
 struct listener;
 struct master_link;
 struct otlp;
@@ -60,6 +61,7 @@ struct worker {
 	struct dns *dns;
 	struct real_ip *real_ip;
 	struct upconn_pool *upstreams;
+	struct cosocket_pool *plugin_sockets;
 	struct upstream_tls *tls;
 	struct tls_server *tls_server; /* NULL: no listener is for TLS */
 	struct master_link *master;
