@@ -11,6 +11,7 @@
 #include "control/certificate.h"
 #include "control/plugin_code.h"
 #include "control/plugin_instance.h"
+#include "control/upstream.h"
 #include "control/write.h"
 
 struct crud {
@@ -64,13 +65,25 @@ static int check_belongs(struct op *op, const struct admin_target *t, const char
 	return r;
 }
 
+/* A target's text is its own within its upstream only. */
+static int item_id(struct op *op, const struct admin_target *t, char ret[UUID_TEXT_BYTES])
+{
+	char parent[UUID_TEXT_BYTES];
+	int r;
+
+	if (t->def->type != ENTITY_TARGETS || t->of == NULL || uuid_is_valid(t->key))
+		return read_id(op, t->def->type, t->key, ret);
+	r = read_id(op, t->other->type, t->other_key, parent);
+	return r == 0 ? upstream_target_id(op, parent, t->key, ret) : r;
+}
+
 static int find_item(struct op *op, const struct admin_target *t, char ret[UUID_TEXT_BYTES])
 {
 	int r;
 
 	if (t->through != NULL)
 		return find_through(op, t, ret);
-	r = read_id(op, t->def->type, t->key, ret);
+	r = item_id(op, t, ret);
 	return r == 0 && t->of != NULL ? check_belongs(op, t, ret) : r;
 }
 
@@ -172,7 +185,7 @@ static int run_put(struct op *op, void *arg)
 	char id[UUID_TEXT_BYTES] = "";
 	json_t *input;
 	int r = t->through != NULL ? find_through(op, t, id)
-				   : read_id(op, t->def->type, t->key, id);
+				   : item_id(op, t, id);
 
 	if (r == OP_E_NONE && t->through == NULL &&
 			(uuid_is_valid(t->key) || t->def->endpoint_key[0] != '\0')) {

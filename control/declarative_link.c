@@ -54,7 +54,10 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 	(void)d;
 	if (json_object_get(e->input, "id") != NULL)
 		return;
-	if (own != NULL) {
+	if (own != NULL && e->type == ENTITY_TARGETS) { /* unique within its upstream only */
+		buf_printf(&key, "%s:%s",
+				reference_text(json_object_get(e->input, "upstream"), "name"), own);
+	} else if (own != NULL) {
 		buf_add_str(&key, str_of(own));
 	} else if (cert != NULL) {
 		buf_add_str(&key, str_of(cert));

@@ -12,6 +12,12 @@ static const char ca_certificates_form[] =
 static const char snis_form[] =
 #include "control/schemas/snis.inc"
 		;
+static const char upstreams_form[] =
+#include "control/schemas/upstreams.inc"
+		;
+static const char targets_form[] =
+#include "control/schemas/targets.inc"
+		;
 static const char services_form[] =
 #include "control/schemas/services.inc"
 		;
@@ -37,6 +43,14 @@ static const char *const by_username[] = {"username", "custom_id", NULL};
 static const struct entity_foreign none[] = {{.field = NULL}};
 static const struct entity_foreign of_sni[] = {
 		{"certificate", ENTITY_CERTIFICATES, ENTITY_CASCADE},
+		{.field = NULL},
+};
+static const struct entity_foreign of_upstream[] = {
+		{"client_certificate", ENTITY_CERTIFICATES, ENTITY_RESTRICT},
+		{.field = NULL},
+};
+static const struct entity_foreign of_target[] = {
+		{"upstream", ENTITY_UPSTREAMS, ENTITY_CASCADE},
 		{.field = NULL},
 };
 static const struct entity_foreign of_service[] = {
@@ -66,6 +80,8 @@ static const struct entity_more more[ENTITY_COUNT] = {
 		[ENTITY_CA_CERTIFICATES] = {"ca_certificate", by_digest, none,
 				ca_certificates_form},
 		[ENTITY_SNIS] = {"sni", by_name, of_sni, snis_form},
+		[ENTITY_UPSTREAMS] = {"upstream", by_name, of_upstream, upstreams_form},
+		[ENTITY_TARGETS] = {"target", by_nothing, of_target, targets_form},
 		[ENTITY_SERVICES] = {"service", by_name, of_service, services_form},
 		[ENTITY_ROUTES] = {"route", by_name, of_route, routes_form},
 		[ENTITY_CONSUMERS] = {"consumer", by_username, none, consumers_form},

@@ -20,6 +20,8 @@
 	X(CERTIFICATES, 6, "certificates", "certificates", "") \
 	X(CA_CERTIFICATES, 8, "ca_certificates", "ca_certificates", "") \
 	X(SNIS, 7, "snis", "snis", "name") \
+	X(UPSTREAMS, 11, "upstreams", "upstreams", "name") \
+	X(TARGETS, 12, "targets", "targets", "target") \
 	X(SERVICES, 1, "services", "services", "name") \
 	X(CONSUMERS, 5, "consumers", "consumers", "username") \
 	X(ROUTES, 2, "routes", "routes", "name") \

@@ -105,7 +105,7 @@ static int process(struct bring *b, const struct declarative_entity *e, json_t *
 static bool is_consequence(const struct bring *b, const struct declarative_entity *e)
 {
 	static const char *const fields[] = {
-			"service", "route", "consumer", "certificate", "client_certificate"};
+			"service", "route", "consumer", "upstream", "certificate", "client_certificate"};
 	int code = fault_code(&b->op->fault);
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

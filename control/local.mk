@@ -8,7 +8,9 @@ CONTROL_SCHEMAS = \
 	control/schemas/plugins.json \
 	control/schemas/routes.json \
 	control/schemas/services.json \
-	control/schemas/snis.json
+	control/schemas/snis.json \
+	control/schemas/targets.json \
+	control/schemas/upstreams.json
 CONTROL_SCHEMAS_INC = $(CONTROL_SCHEMAS:.json=.inc)
 EXTRA_DIST += $(CONTROL_SCHEMAS)
 BUILT_SOURCES += $(CONTROL_SCHEMAS_INC)
@@ -57,6 +59,7 @@ control_libcontrol_a_SOURCES = \
 	control/store.c control/store.h control/store_txn.h \
 	control/store_index.c \
 	control/store_log.c \
+	control/upstream.c control/upstream.h \
 	control/verdicts.c control/verdicts.h \
 	control/write.c control/write.h \
 	control/write_index.c control/write_index.h \

@@ -116,6 +116,112 @@ static int ca_certificate_make(struct arena *a, const json_t *e, struct str json
 	return pack(&m.base, ret);
 }
 
+/* ---- upstreams and targets ---- */
+
+static Sluice__Record__HeaderMatch **header_matches(
+		struct arena *a, const json_t *headers, size_t *ret_n);
+
+static uint32_t *numbers(struct arena *a, const json_t *array, size_t *ret_n)
+{
+	size_t n = json_array_size(array), i;
+	uint32_t *list = arena_calloc(a, (n + 1) * sizeof(*list));
+	const json_t *v;
+
+	*ret_n = list != NULL ? n : 0;
+	json_array_foreach (list != NULL ? array : NULL, i, v)
+		list[i] = (uint32_t)json_integer_value(v);
+	return list;
+}
+
+static uint32_t milliseconds(const json_t *entity, const char *field)
+{
+	return (uint32_t)(json_number_value(json_object_get(entity, field)) * 1000);
+}
+
+static Sluice__Record__HealthSide *health_side(struct arena *a, const json_t *side)
+{
+	Sluice__Record__HealthSide *m = arena_alloc(a, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	sluice__record__health_side__init(m);
+	m->interval_ms = milliseconds(side, "interval");
+	m->http_statuses = numbers(a, json_object_get(side, "http_statuses"), &m->n_http_statuses);
+	m->successes = number(side, "successes");
+	m->tcp_failures = number(side, "tcp_failures");
+	m->timeouts = number(side, "timeouts");
+	m->http_failures = number(side, "http_failures");
+	return m;
+}
+
+static Sluice__Record__HealthCheck *health_check(struct arena *a, const json_t *check)
+{
+	Sluice__Record__HealthCheck *m = arena_alloc(a, sizeof(*m));
+	const json_t *headers = json_object_get(check, "headers");
+
+	if (m == NULL)
+		return NULL;
+	sluice__record__health_check__init(m);
+	m->type = text(check, "type");
+	m->timeout_ms = milliseconds(check, "timeout");
+	m->concurrency = number(check, "concurrency");
+	m->http_path = text(check, "http_path");
+	m->https_sni = text(check, "https_sni");
+	m->https_verify_certificate = flag(check, "https_verify_certificate");
+	m->headers = header_matches(a, headers, &m->n_headers);
+	m->healthy = health_side(a, json_object_get(check, "healthy"));
+	m->unhealthy = health_side(a, json_object_get(check, "unhealthy"));
+	return m;
+}
+
+static void hash_parts(Sluice__Record__Upstream *m, const json_t *e)
+{
+	m->hash_on = text(e, "hash_on");
+	m->hash_fallback = text(e, "hash_fallback");
+	m->hash_on_header = text(e, "hash_on_header");
+	m->hash_fallback_header = text(e, "hash_fallback_header");
+	m->hash_on_cookie = text(e, "hash_on_cookie");
+	m->hash_on_cookie_path = text(e, "hash_on_cookie_path");
+	m->hash_on_query_arg = text(e, "hash_on_query_arg");
+	m->hash_fallback_query_arg = text(e, "hash_fallback_query_arg");
+	m->hash_on_uri_capture = text(e, "hash_on_uri_capture");
+	m->hash_fallback_uri_capture = text(e, "hash_fallback_uri_capture");
+}
+
+static int upstream_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Upstream m = SLUICE__RECORD__UPSTREAM__INIT;
+	const json_t *health = json_object_get(e, "healthchecks");
+
+	m.id = text(e, "id");
+	m.name = lower(a, text(e, "name"));
+	m.algorithm = text(e, "algorithm");
+	hash_parts(&m, e);
+	m.slots = number(e, "slots");
+	m.host_header = text(e, "host_header");
+	m.client_certificate_id = foreign(e, "client_certificate");
+	m.use_srv_name = flag(e, "use_srv_name");
+	m.active = health_check(a, json_object_get(health, "active"));
+	m.passive = health_check(a, json_object_get(health, "passive"));
+	m.threshold_percent = json_number_value(json_object_get(health, "threshold"));
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return arena_is_exhausted(a) ? -ENOMEM : pack(&m.base, ret);
+}
+
+static int target_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Target m = SLUICE__RECORD__TARGET__INIT;
+
+	m.id = text(e, "id");
+	m.upstream_id = foreign(e, "upstream");
+	m.target = text(e, "target");
+	m.weight = number(e, "weight");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
 /* ---- services, consumers, plugins ---- */
 
 static int service_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
@@ -282,6 +388,8 @@ int spec_make(enum entity_type type, const json_t *entity, struct str json, stru
 			[ENTITY_CERTIFICATES] = certificate_make,
 			[ENTITY_CA_CERTIFICATES] = ca_certificate_make,
 			[ENTITY_SNIS] = sni_make,
+			[ENTITY_UPSTREAMS] = upstream_make,
+			[ENTITY_TARGETS] = target_make,
 			[ENTITY_SERVICES] = service_make,
 			[ENTITY_ROUTES] = route_make,
 			[ENTITY_CONSUMERS] = consumer_make,

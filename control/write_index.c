@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "control/certificate.h"
 #include "control/plugin_instance.h"
+#include "control/upstream.h"
 
 #define PLUGIN_KEY_FIELD 8 /* number of the combined unique key of plugins */
 
@@ -114,6 +115,34 @@ static int check_plugin_key(struct op *op, const struct entity_def *def, const j
 	return strcmp(id, entity_id(entity)) == 0 ? 0 : refuse_plugin_twice(op, entity);
 }
 
+static char *target_key(const json_t *entity)
+{
+	return upstream_target_key(foreign_id(entity, "upstream"),
+			json_string_value(json_object_get(entity, "target")));
+}
+
+static int check_target_key(struct op *op, const struct entity_def *def, const json_t *entity)
+{
+	const json_t *target = json_object_get(entity, "target");
+	sl_auto_mem char *key = target_key(entity);
+	char id[UUID_TEXT_BYTES];
+	int r;
+
+	if (key == NULL)
+		return op_store(op, -ENOMEM);
+	r = store_unique_get(op->txn, def->kind, 0, str_of(key), id);
+	if (r != 0)
+		return r == STORE_E_NONE ? 0 : op_store(op, r);
+	if (strcmp(id, entity_id(entity)) == 0)
+		return 0;
+	fault_set(&op->fault, FAULT_UNIQUE_VIOLATION,
+			json_pack("{s:O, s:O}", "target", target, "upstream",
+					json_object_get(entity, "upstream")),
+			"UNIQUE violation detected on '{target=\"%s\",upstream={id=\"%s\"}}'",
+			json_string_value(target), foreign_id(entity, "upstream"));
+	return OP_E_REFUSED;
+}
+
 int write_index_check(struct op *op, const struct entity_def *def, const json_t *old,
 		const json_t *entity)
 {
@@ -126,6 +155,8 @@ int write_index_check(struct op *op, const struct entity_def *def, const json_t 
 		r = check_unique(op, def, i, entity);
 	if (r == 0 && def->type == ENTITY_PLUGINS)
 		r = check_plugin_key(op, def, entity);
+	if (r == 0 && def->type == ENTITY_TARGETS)
+		r = check_target_key(op, def, entity);
 	return r;
 }
 
@@ -166,6 +197,16 @@ static int apply_plugin(struct op *op, const struct index_verbs *verbs,
 		return r == OP_E_NONE ? 0 : r;
 	return verbs->ref(op->txn, &(struct store_ref){def->kind, PLUGIN_CODE_REF_FIELD, code->id},
 			entity_id(entity));
+}
+
+static int apply_target(struct op *op, const struct index_verbs *verbs,
+		const struct entity_def *def, const json_t *entity)
+{
+	sl_auto_mem char *key = target_key(entity);
+
+	if (key == NULL)
+		return -ENOMEM;
+	return verbs->unique(op->txn, def->kind, 0, str_of(key), entity_id(entity));
 }
 
 static int apply_authorities(struct op *op, const struct index_verbs *verbs,
@@ -212,6 +253,8 @@ static int apply(struct op *op, const struct index_verbs *verbs, const struct en
 		r = apply_plugin(op, verbs, def, entity);
 	if (r == 0 && def->type == ENTITY_SERVICES)
 		r = apply_authorities(op, verbs, def, entity);
+	if (r == 0 && def->type == ENTITY_TARGETS)
+		r = apply_target(op, verbs, def, entity);
 	return r < 0 ? op_store(op, r) : r;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/certificate.h"
+#include "control/upstream.h"
 #include "control/write.h"
 
 /* ---- url → protocol, host, port, path ---- */
@@ -170,6 +171,8 @@ int write_input_prepare(struct op *op, const struct entity_def *def, json_t *inp
 
 	if (r == 0 && def->type == ENTITY_SERVICES)
 		r = expand_url(op, input);
+	if (r == 0)
+		r = upstream_prepare(op, def->type, input);
 	lower_id(input);
 	certificate_prepare(def->type, input);
 	for (const struct entity_foreign *f = def->foreign; r == 0 && f->field != NULL; f++) {

@@ -102,6 +102,12 @@ static bool parse_spec(struct plan_item *item)
 	}
 }
 
+static bool is_known(uint32_t kind)
+{
+	return protobuf_c_enum_descriptor_get_value(
+			       &sluice__record__kind__descriptor, (int)kind) != NULL;
+}
+
 void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)
 {
 	uint8_t sha256[32];
@@ -109,7 +115,7 @@ void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)
 	SHA256((const uint8_t *)item->spec.p, item->spec.n, sha256);
 	if (memcmp(sha256, item->spec_sha256, sizeof(sha256)) != 0)
 		plan_reject(item, "hash", NULL, 0, "spec does not have its announced hash");
-	else if (item->kind == 0 || item->kind > SLUICE__RECORD__KIND__CA_CERTIFICATE)
+	else if (item->kind == 0 || !is_known(item->kind))
 		plan_reject(item, "format", NULL, 0,
 				"this node (%s) does not know resources of kind %u",
 				PACKAGE_VERSION, item->kind);

@@ -129,7 +129,9 @@ static json_t *snapshot_json(const struct status_sources *s)
 			{"consumers", SLUICE__RECORD__KIND__CONSUMER},
 			{"certificates", SLUICE__RECORD__KIND__CERTIFICATE},
 			{"snis", SLUICE__RECORD__KIND__SNI},
-			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE}};
+			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE},
+			{"upstreams", SLUICE__RECORD__KIND__UPSTREAM},
+			{"targets", SLUICE__RECORD__KIND__TARGET}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_object_set_new(counts, kinds[i].name,
@@ -200,7 +202,7 @@ json_t *status_doc_status(const struct status_sources *s)
 
 static bool is_empty(const struct snap_view *v)
 {
-	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CA_CERTIFICATE; kind++) {
+	for (uint32_t kind = 1; kind < SNAP_KINDS; kind++) {
 		if (snap_count(v, kind) != 0)
 			return false;
 	}

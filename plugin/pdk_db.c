@@ -15,6 +15,7 @@ struct entity {
 	const char *name; /* as in kong.db.<name> */
 	uint32_t kind;
 	const ProtobufCMessageDescriptor *descriptor;
+	const char *const *key; /* fields its cache key is made of, NULL at the end; NULL: its id */
 };
 
 enum db_error { DB_INVALID_PRIMARY_KEY = 1, DB_UNSUPPORTED = 12 };
@@ -164,8 +165,8 @@ static void push_argument(lua_State *L, int arg)
 /* (self, key or entity, arg2, …, arg5) */
 static int db_cache_key(lua_State *L, const struct entity *e)
 {
-	static const char *const scope[] = {"name", "route", "service", "consumer"};
-	bool is_plugin = e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE;
+	static const char *const by_id[] = {"id", NULL};
+	const char *const *part = e->key != NULL ? e->key : by_id;
 
 	lua_settop(L, 1 + KEY_PARTS);
 	luaL_checkstack(L, 4 * KEY_PARTS, "too many values");
@@ -175,10 +176,8 @@ static int db_cache_key(lua_State *L, const struct entity *e)
 	for (int i = 0; i < KEY_PARTS; i++) {
 		if (!lua_istable(L, 2))
 			push_argument(L, 2 + i);
-		else if (is_plugin && i < (int)PDK_COUNT(scope))
-			push_part(L, 2, scope[i]);
-		else if (!is_plugin && i == 0)
-			push_part(L, 2, "id");
+		else if (*part != NULL)
+			push_part(L, 2, *part++);
 		else
 			lua_pushliteral(L, "");
 		lua_pushliteral(L, ":");
@@ -198,6 +197,38 @@ static struct str next_part(struct str *rest)
 	return part;
 }
 
+struct among {
+	const struct snap_view *view;
+	struct str target, found;
+};
+
+static bool is_target(void *arg, struct str id)
+{
+	struct among *a = arg;
+	struct str record = snap_get(a->view, SLUICE__RECORD__KIND__TARGET, id);
+	Sluice__Record__Target *t = sluice__record__target__unpack(
+			NULL, record.n, (const uint8_t *)record.p);
+
+	if (t != NULL && str_eq(str_of(t->target), a->target))
+		a->found = id;
+	if (t != NULL)
+		sluice__record__target__free_unpacked(t, NULL);
+	return a->found.n == 0;
+}
+
+/* The id of an upstream's target; STR_NONE. */
+static struct str target_of(lua_State *L, const struct snap_view *view, struct str upstream,
+		struct str target)
+{
+	struct among a = {.view = view, .target = target};
+
+	value_check_stack(L);
+	vm_host_enter(L);
+	snap_each_child(view, SLUICE__RECORD__KIND__TARGET, upstream, is_target, &a);
+	vm_host_leave(L);
+	return a.found;
+}
+
 static int db_select_by_cache_key(lua_State *L, const struct entity *e)
 {
 	struct str rest = check_unique(L, "cache_key"), part[KEY_PARTS];
@@ -213,6 +244,8 @@ static int db_select_by_cache_key(lua_State *L, const struct entity *e)
 	id = part[0];
 	if (e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE)
 		id = snap_instance(view, part[0], part[1], part[2], part[3]);
+	if (e->kind == SLUICE__RECORD__KIND__TARGET)
+		id = target_of(L, view, part[0], part[1]);
 	return push_record(L, e, id.n != 0 ? snap_get(view, e->kind, id) : STR_NONE);
 }
 
@@ -242,18 +275,24 @@ static bool add_found(void *arg, struct str id)
 	return f->n < FOLDED_MAX;
 }
 
-/* X(name in kong.db, in the names of C functions, kind, descriptor) */
+static const char *const plugins_key[] = {"name", "route", "service", "consumer", NULL};
+static const char *const targets_key[] = {"upstream", "target", NULL};
+#define BY_ID ((const char *const *)NULL)
+
+/* X(name in kong.db, in the names of C functions, kind, descriptor, fields of its cache key) */
 /* clang-format off */
 #define ENTITY_TABLE(X) \
-	X("certificates", certificates, CERTIFICATE, certificate) \
-	X("consumers", consumers, CONSUMER, consumer) \
-	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance) \
-	X("routes", routes, ROUTE, route) \
-	X("services", services, SERVICE, service) \
-	X("snis", snis, SNI, sni)
+	X("certificates", certificates, CERTIFICATE, certificate, BY_ID) \
+	X("consumers", consumers, CONSUMER, consumer, BY_ID) \
+	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance, plugins_key) \
+	X("routes", routes, ROUTE, route, BY_ID) \
+	X("services", services, SERVICE, service, BY_ID) \
+	X("snis", snis, SNI, sni, BY_ID) \
+	X("targets", targets, TARGET, target, targets_key) \
+	X("upstreams", upstreams, UPSTREAM, upstream, BY_ID)
 
-#define X(text, c, kind, record) \
-	static const struct entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor}; \
+#define X(text, c, kind, record, key) \
+	static const struct entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor, key}; \
 	static int c##_select(lua_State *L) { return db_select(L, &c); } \
 	static int c##_cache_key(lua_State *L) { return db_cache_key(L, &c); } \
 	static int c##_select_by_cache_key(lua_State *L) { return db_select_by_cache_key(L, &c); } \
@@ -273,6 +312,29 @@ static int routes_by_name(lua_State *L)
 static int snis_by_name(lua_State *L)
 {
 	return db_select_by_name(L, &snis, "name");
+}
+
+static int upstreams_by_name(lua_State *L)
+{
+	return db_select_by_name(L, &upstreams, "name");
+}
+
+static bool first_found(void *arg, struct str id)
+{
+	*(struct str *)arg = id;
+	return false;
+}
+
+static int targets_by_target(lua_State *L)
+{
+	struct str target = check_unique(L, "target"), id = STR_NONE;
+	const struct snap_view *view = view_of(L);
+
+	value_check_stack(L);
+	vm_host_enter(L);
+	snap_each_by_folded_name(view, targets.kind, target, first_found, &id);
+	vm_host_leave(L);
+	return push_record(L, &targets, id.n != 0 ? snap_get(view, targets.kind, id) : STR_NONE);
 }
 
 static int services_by_name(lua_State *L)
@@ -339,6 +401,14 @@ static const struct pdk_function snis_rows[] = {
 	SHARED_FUNCTIONS(snis)
 	PDK_ROW("select_by_name", snis_by_name, PDK_ANY, VM_LAX, "Method (name): the SNI, or nil")
 };
+static const struct pdk_function targets_rows[] = {
+	SHARED_FUNCTIONS(targets)
+	PDK_ROW("select_by_target", targets_by_target, PDK_ANY, VM_LAX, "Method (target): a target of that text, \"host:port\", or nil")
+};
+static const struct pdk_function upstreams_rows[] = {
+	SHARED_FUNCTIONS(upstreams)
+	PDK_ROW("select_by_name", upstreams_by_name, PDK_ANY, VM_LAX, "Method (name): the upstream, or nil")
+};
 static const struct pdk_function services_rows[] = {
 	SHARED_FUNCTIONS(services)
 	PDK_ROW("select_by_name", services_by_name, PDK_ANY, VM_LAX, "Method (name): the service, or nil")
@@ -350,7 +420,7 @@ void pdk_open_db(lua_State *L, int env_index)
 {
 	if (pdk_host(L)->level != VM_LAX)
 		return;
-#define X(text, c, kind, record) \
+#define X(text, c, kind, record, key) \
 	pdk_register(L, env_index, "kong.db." text, c##_rows, PDK_COUNT(c##_rows));
 	ENTITY_TABLE(X)
 #undef X

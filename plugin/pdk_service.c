@@ -2,7 +2,10 @@
  * kong.service */
 #include <math.h>
 
+#include "plugin/engine_instance.h"
 #include "plugin/pdk_part.h"
+#include "shm/record.pb-c.h"
+#include "shm/snapshot.h"
 
 #define RETRIES_MAX 32767
 #define TIMEOUT_MAX_MS 2147483646
@@ -12,11 +15,17 @@ static bool is_integer_in(double d, double min, double max)
 	return d >= min && d <= max && d == floor(d);
 }
 
-/* Upstreams are not known yet: no name can be found. */
+/* The host sends what goes to an upstream's name to one of its targets. */
 static int set_upstream(lua_State *L)
 {
 	struct str host = pdk_check_str(L, 1, "host must be a string");
+	const struct snap_view *view = pdk_host(L)->view;
 
+	if (view != NULL && snap_get_by_name(view, SLUICE__RECORD__KIND__UPSTREAM, host).n != 0) {
+		pdk_exchange(L)->upstream.host = pdk_keep(L, host);
+		lua_pushboolean(L, true);
+		return 1;
+	}
 	return pdk_fail(L, "could not find an Upstream named '%.*s'", STR_ARG(host));
 }
 

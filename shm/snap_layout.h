@@ -9,6 +9,7 @@
  *	name      kind, name                      → id
  *	          0x80 | kind, field, value       → id
  *	          0x80 | kind, 'f' name, in lower case, NUL id → id
+ *	          0x80 | kind, 'p' parent, NUL id → id
  *	blob      sha256                          → bytes
  *	route     'p' host-hash path NUL id …     → struct route_entry
  *	          'r' host-hash id path-hash      → struct route_entry (regex paths)
@@ -194,6 +195,15 @@ static inline void snap_key_field(
 	snap_key_begin(k, (uint8_t)(0x80 | kind));
 	snap_key_add(k, (struct str){(const char *)&field, 1});
 	snap_key_value(k, value);
+}
+
+/* Without an id: where all of that parent begin. */
+static inline void snap_key_child(
+		struct snap_key *k, uint32_t kind, struct str parent, struct str id)
+{
+	snap_key_field(k, kind, 'p', parent);
+	snap_key_add_z(k, STR_NONE);
+	snap_key_add(k, id);
 }
 
 /* Without an id: where all of that name begin. */

@@ -6,7 +6,7 @@
 #include "shm/instance_index_write.h"
 #include "shm/route_index_write.h"
 
-#define NAME_KEYS_MAX 3
+#define NAME_KEYS_MAX 4
 
 /* A disabled service takes its routes out; whatever replaces it starts from enabled. */
 static int service_index(
@@ -99,6 +99,20 @@ static const struct snap_record_kind kinds[] = {
 						.descriptor = &sluice__record__ca_certificate__descriptor,
 						.name = offsetof(Sluice__Record__CaCertificate, id),
 				},
+		[SLUICE__RECORD__KIND__UPSTREAM] =
+				{
+						.descriptor = &sluice__record__upstream__descriptor,
+						.name = offsetof(Sluice__Record__Upstream, name),
+						.is_named = true,
+				},
+		[SLUICE__RECORD__KIND__TARGET] =
+				{
+						.descriptor = &sluice__record__target__descriptor,
+						.name = offsetof(Sluice__Record__Target, target),
+						.is_folded = true,
+						.parent = offsetof(Sluice__Record__Target,
+								upstream_id),
+				},
 };
 
 _Static_assert(sizeof(kinds) / sizeof(kinds[0]) <= SNAP_KINDS, "counts have a place for each");
@@ -135,6 +149,8 @@ static unsigned name_keys(uint32_t kind, struct str id, const ProtobufCMessage *
 		snap_key_record(&keys[n++], kind, name);
 	if (k->is_folded && name.n != 0)
 		snap_key_folded(&keys[n++], kind, name, id);
+	if (k->parent != 0)
+		snap_key_child(&keys[n++], kind, text_at(m, k->parent), id);
 	if (value.n != 0)
 		snap_key_field(&keys[n++], kind, (uint8_t)k->field_letter, value);
 	return n;

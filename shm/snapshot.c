@@ -237,27 +237,43 @@ struct str snap_get_by_field(
 	return id.n != 0 ? snap_get(v, kind, id) : STR_NONE;
 }
 
-void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
-		snap_id_fn *fn, void *arg)
+/* The ids of every name that begins with start. */
+static void each_name(const struct snap_view *v, struct snap_key *start, snap_id_fn *fn, void *arg)
 {
-	struct snap_key start;
-	MDB_val key, value;
+	MDB_val key = snap_key_val(start), value;
 	MDB_cursor *c = NULL;
 	int rc;
 
-	sl_check(v, SNAP_VIEW_MAGIC);
-	snap_key_folded(&start, kind, name, STR_NONE);
-	key = snap_key_val(&start);
 	if (mdb_cursor_open(v->txn, v->env->db[SNAP_DB_NAME], &c) != 0)
 		return;
 	rc = mdb_cursor_get(c, &key, &value, MDB_SET_RANGE);
 	for (; rc == 0; rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) {
-		struct str prefix = {(const char *)start.bytes, start.n};
+		struct str prefix = {(const char *)start->bytes, start->n};
 
 		if (!str_starts(snap_str(key), prefix) || !fn(arg, snap_str(value)))
 			break;
 	}
 	mdb_cursor_close(c);
+}
+
+void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
+		snap_id_fn *fn, void *arg)
+{
+	struct snap_key start;
+
+	sl_check(v, SNAP_VIEW_MAGIC);
+	snap_key_folded(&start, kind, name, STR_NONE);
+	each_name(v, &start, fn, arg);
+}
+
+void snap_each_child(const struct snap_view *v, uint32_t kind, struct str parent, snap_id_fn *fn,
+		void *arg)
+{
+	struct snap_key start;
+
+	sl_check(v, SNAP_VIEW_MAGIC);
+	snap_key_child(&start, kind, parent, STR_NONE);
+	each_name(v, &start, fn, arg);
 }
 
 uint64_t snap_version(const struct snap_view *v, uint32_t kind, struct str id)

@@ -58,11 +58,14 @@ enum snap_field {
 };
 struct str snap_get_by_field(
 		const struct snap_view *v, uint32_t kind, enum snap_field field, struct str value);
-/* The ids of those whose name is the same but for the case of ASCII letters (consumers have that
- * index); stops when fn returns false. */
+/* The ids of those whose name is the same but for the case of ASCII letters (consumers and targets
+ * have that index); stops when fn returns false. */
 typedef bool snap_id_fn(void *arg, struct str id);
 void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
 		snap_id_fn *fn, void *arg);
+/* The ids of those that belong to parent, an id (targets: to their upstream). */
+void snap_each_child(const struct snap_view *v, uint32_t kind, struct str parent, snap_id_fn *fn,
+		void *arg);
 /* The resource's version as control counts it; 0 when absent. */
 uint64_t snap_version(const struct snap_view *v, uint32_t kind, struct str id);
 /* A blob by its sha256 (32 bytes). */

@@ -41,6 +41,10 @@
 	CONTRACT_DB_SHARED(X, "plugins") \
 	CONTRACT_DB_SHARED(X, "routes") \
 	CONTRACT_DB_SHARED(X, "services") \
+	CONTRACT_DB_SHARED(X, "targets") \
+	X("kong.db.targets.select_by_target", "access", "('none:80')", "nil", "(1)", "! target must be a string") \
+	CONTRACT_DB_SHARED(X, "upstreams") \
+	X("kong.db.upstreams.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
 	CONTRACT_DB_SHARED(X, "snis") \
 	X("kong.db.snis.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
 	X("kong.db.consumers.select_by_username", "access", "('none')", "nil", "(1)", "! username must be a string") \
