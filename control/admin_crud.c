@@ -184,8 +184,7 @@ static int run_put(struct op *op, void *arg)
 	const struct admin_target *t = &c->target;
 	char id[UUID_TEXT_BYTES] = "";
 	json_t *input;
-	int r = t->through != NULL ? find_through(op, t, id)
-				   : item_id(op, t, id);
+	int r = t->through != NULL ? find_through(op, t, id) : item_id(op, t, id);
 
 	if (r == OP_E_NONE && t->through == NULL &&
 			(uuid_is_valid(t->key) || t->def->endpoint_key[0] != '\0')) {

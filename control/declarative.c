@@ -129,7 +129,8 @@ static struct declarative_entity *add(struct declarative *d, const struct declar
 	return &d->v[d->n++];
 }
 
-static const char *const parents[] = {"certificates", "upstreams", "services", "routes", "consumers"};
+static const char *const parents[] = {
+		"certificates", "upstreams", "services", "routes", "consumers"};
 
 static bool takes_children(const struct entity_def *def)
 {

@@ -194,7 +194,7 @@ static int upstream_make(struct arena *a, const json_t *e, struct str json, stru
 	const json_t *health = json_object_get(e, "healthchecks");
 
 	m.id = text(e, "id");
-	m.name = lower(a, text(e, "name"));
+	m.name = text(e, "name");
 	m.algorithm = text(e, "algorithm");
 	hash_parts(&m, e);
 	m.slots = number(e, "slots");

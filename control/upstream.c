@@ -146,8 +146,8 @@ char *upstream_target_key(const char *upstream_id, const char *target)
 	return asprintf(&key, "%s %s", upstream_id, target) < 0 ? NULL : key;
 }
 
-int upstream_target_id(
-		struct op *op, const char *upstream_id, struct str target, char ret[UUID_TEXT_BYTES])
+int upstream_target_id(struct op *op, const char *upstream_id, struct str target,
+		char ret[UUID_TEXT_BYTES])
 {
 	sl_auto_mem char *form = target_form(target), *key = NULL;
 	int r;

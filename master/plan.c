@@ -104,8 +104,8 @@ static bool parse_spec(struct plan_item *item)
 
 static bool is_known(uint32_t kind)
 {
-	return protobuf_c_enum_descriptor_get_value(
-			       &sluice__record__kind__descriptor, (int)kind) != NULL;
+	return protobuf_c_enum_descriptor_get_value(&sluice__record__kind__descriptor, (int)kind) !=
+	       NULL;
 }
 
 void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)

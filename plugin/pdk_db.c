@@ -206,8 +206,8 @@ static bool is_target(void *arg, struct str id)
 {
 	struct among *a = arg;
 	struct str record = snap_get(a->view, SLUICE__RECORD__KIND__TARGET, id);
-	Sluice__Record__Target *t = sluice__record__target__unpack(
-			NULL, record.n, (const uint8_t *)record.p);
+	Sluice__Record__Target *t =
+			sluice__record__target__unpack(NULL, record.n, (const uint8_t *)record.p);
 
 	if (t != NULL && str_eq(str_of(t->target), a->target))
 		a->found = id;
@@ -217,8 +217,8 @@ static bool is_target(void *arg, struct str id)
 }
 
 /* The id of an upstream's target; STR_NONE. */
-static struct str target_of(lua_State *L, const struct snap_view *view, struct str upstream,
-		struct str target)
+static struct str target_of(
+		lua_State *L, const struct snap_view *view, struct str upstream, struct str target)
 {
 	struct among a = {.view = view, .target = target};
 

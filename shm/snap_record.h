@@ -16,7 +16,7 @@ struct snap_record_kind {
 	size_t name;  /* offset of its name in the message */
 	size_t field; /* offset of another field it is found by; 0 = none */
 	enum snap_field field_letter;
-	size_t parent; /* offset of the id of what it belongs to; 0 = nothing */
+	size_t parent;  /* offset of the id of what it belongs to; 0 = nothing */
 	bool is_folded; /* found by its name in any case too */
 	bool is_named;  /* found by that name (instances are not: it is their plugin's) */
 	bool is_code;   /* refers to blobs */
