@@ -2,11 +2,16 @@
 #include "master/latency.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/check.h"
+#include "base/log.h"
+#include "ebpf/latmap.h"
 #include "master/histogram_json.h"
 #include "master/metric.h"
 #include "plugin/phase.h"
@@ -22,21 +27,72 @@
 struct latency {
 	uint32_t magic;
 	int rows_fd, names_fd;
+	struct latmap *map; /* NULL: memfds */
 	struct lat *lat;
 	uint64_t codes; /* a hash over the plugin codes that were named last */
 };
 
-int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers, struct why *why)
+/* The directory too must let readers of the iterator in. */
+static int pin(struct latency *l, const struct conf *conf, const char *dir, struct why *why)
+{
+	struct latmap_access access = {
+			.mode = (unsigned)strtoul(conf->bpf_pin_mode, NULL, 8), .gid = -1};
+	const struct group *group =
+			conf->bpf_pin_group[0] != '\0' ? getgrnam(conf->bpf_pin_group) : NULL;
+	bool has_iterator = false;
+	int r;
+
+	if (conf->bpf_pin_group[0] != '\0' && group == NULL) {
+		why_set(why, "bpf_pin_group", 0, "there is no group %s", conf->bpf_pin_group);
+		return -ENOENT;
+	}
+	access.gid = group != NULL ? (int)group->gr_gid : -1;
+	r = latmap_pin(l->map, dir, &access, &has_iterator, why);
+	if (r == 0 && (chmod(dir, 0700 | (access.mode & 044) >> 2) < 0 ||
+				      (group != NULL && chown(dir, (uid_t)-1, group->gr_gid) < 0)))
+		r = why_errno(why, errno, "%s", dir);
+	if (r == 0 && !has_iterator)
+		log_notice("plugin_latency_prom is not there: the iterator needs CAP_PERFMON",
+				NULL);
+	return r;
+}
+
+/* 0: the rows are a BPF map.  Where that cannot be, memfds are as good but for bpftool. */
+static int make_map(struct latency *l, const struct conf *conf, struct lat_shape shape,
+		const char *pin_dir, struct why *why)
+{
+	const char *phases[LAT_PHASES];
+	int r;
+
+	for (unsigned p = 0; p < LAT_PHASES; p++)
+		phases[p] = phase_name((enum phase)p);
+	r = latmap_new(&l->map, shape, phases, why);
+	if (r != 0)
+		return r;
+	l->rows_fd = latmap_rows_fd(l->map);
+	l->names_fd = latmap_names_fd(l->map);
+	return pin(l, conf, pin_dir, why);
+}
+
+int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers,
+		const char *pin_dir, struct why *why)
 {
 	const struct lat_shape shape = {n_workers, lat_plugins_round(conf->plugin_latency_slots)};
 	sl_auto(latency) l = calloc(1, sizeof(*l));
-	int r;
+	struct why reason = WHY_NONE;
+	char text[1200], quoted[1300];
+	int r = 0;
 
 	if (l == NULL)
 		return why_errno(why, ENOMEM, "latency");
 	l->magic = LATENCY_MAGIC;
 	l->rows_fd = l->names_fd = -1;
-	r = lat_create(&l->rows_fd, &l->names_fd, shape, why);
+	if (pin_dir[0] != '\0' && make_map(l, conf, shape, pin_dir, &reason) != 0)
+		log_notice("plugin latencies cannot be read by bpftool", "error=%s",
+				log_quote(quoted, sizeof(quoted),
+						str_of(why_text(&reason, text, sizeof(text)))));
+	if (l->map == NULL)
+		r = lat_create(&l->rows_fd, &l->names_fd, shape, why);
 	if (r == 0)
 		r = lat_open(&l->lat, l->rows_fd, l->names_fd, shape, why);
 	if (r == 0)
@@ -50,8 +106,11 @@ void latency_free(struct latency *l)
 		return;
 	sl_check(l, LATENCY_MAGIC);
 	lat_free(l->lat);
-	sl_close_fd(&l->rows_fd);
-	sl_close_fd(&l->names_fd);
+	if (l->map == NULL) {
+		sl_close_fd(&l->rows_fd);
+		sl_close_fd(&l->names_fd);
+	}
+	latmap_free(l->map);
 	l->magic = 0;
 	free(l);
 }

@@ -16,7 +16,9 @@
 struct latency;
 struct snap_view;
 
-int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers, struct why *why);
+/* pin_dir: where BPF maps are pinned; "" = no BPF here: a memfd of the same layout.  -errno. */
+int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers,
+		const char *pin_dir, struct why *why);
 void latency_free(struct latency *l);
 SL_DEFINE_AUTO(latency);
 

@@ -319,6 +319,7 @@ static int make_data_plane(struct master *m, struct why *why)
 			.history = m->history,
 			.committed = on_committed,
 			.arg = m};
+	struct steering_report steering;
 	const struct snap_view *v;
 	int r = find_programs(m, why);
 
@@ -336,7 +337,8 @@ static int make_data_plane(struct master *m, struct why *why)
 			m->conf->plugin_dict_quota, why);
 	if (r < 0)
 		return r;
-	r = latency_new(&m->latency, m->conf, n_workers, why);
+	steering_report(m->steering, &steering);
+	r = latency_new(&m->latency, m->conf, n_workers, steering.pin_dir, why);
 	if (r == 0)
 		r = account_new(&m->account, m->conf, n_workers, why);
 	if (r < 0)

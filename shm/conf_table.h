@@ -94,5 +94,7 @@
 	X(worker_restart_delay_ms, UINT, "10", RANGE(1, 5000), "How long before a worker that ended by itself is started again; doubles up to 5 s while it keeps ending.") \
 	X(steering, STRING, "auto", ONE_OF("auto on off"), "Pick the worker of a connection in the kernel (eBPF): auto = where possible, on = refuse to start without, off = never.") \
 	X(steering_mode, STRING, "least_conn", ONE_OF("least_conn hash_ip cpu round_robin kernel"), "How a worker is picked: least_conn, hash_ip, cpu, round_robin, or kernel (as SO_REUSEPORT hashes); sluicectl steering changes it while running.") \
-	X(bpf_pin_dir, STRING, "/sys/fs/bpf/sluice", PATH, "Directory of a BPF file system where maps and programs are pinned for bpftool; one per node; empty = pin nothing.")
+	X(bpf_pin_dir, STRING, "/sys/fs/bpf/sluice", PATH, "Directory of a BPF file system where maps and programs are pinned for bpftool; one per node; empty = pin nothing.") \
+	X(bpf_pin_mode, STRING, "0600", ONE_OF("0600 0640 0644"), "Who may read plugin_latency_prom in bpf_pin_dir (and enter it): owner, group, everybody.") \
+	X(bpf_pin_group, STRING, "", ANY, "Group of bpf_pin_dir and plugin_latency_prom; empty = the group sluiced runs as.")
 /* clang-format on */

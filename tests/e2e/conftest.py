@@ -1,6 +1,8 @@
 """Fixtures: every test gets processes of its own, and none outlive it."""
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,16 @@ def origin():
     o = Origin()
     yield o
     o.close()
+
+
+@pytest.fixture
+def bpffs():
+    """A BPF file system of this test's own, where everybody can enter."""
+    at = Path(tempfile.mkdtemp(prefix="bpffs-"))
+    os.chmod(at, 0o755)
+    if subprocess.run(["mount", "-t", "bpf", "bpf", at], capture_output=True, check=False).returncode != 0:
+        at.rmdir()
+        pytest.skip("a BPF file system cannot be mounted here")
+    yield at
+    subprocess.run(["umount", "-l", at], check=False)
+    at.rmdir()

@@ -1,8 +1,11 @@
 """What plugins cost, as a node tells it: counted exactly, true within the error of a bucket."""
+import json
 import os
 import re
 import signal
+import subprocess
 
+import pytest
 import requests
 from load import Load
 from node import eventually
@@ -136,3 +139,48 @@ def test_plugins_past_the_slots_share_a_row_until_one_is_free(make_node, origin)
     node.get("/r")
     eventually(lambda: count(node, shares, "access") == 1, "it has the row that became free")
     assert (gone, "access") not in rows(node)
+
+
+# ---- the same for bpftool and cat ------------------------------------------------------------------
+
+@pytest.fixture
+def pinned(make_node, origin, bpffs):
+    """A node whose maps are pinned, with 20 requests behind it."""
+    node = make_node(workers="2", bpf_pin_dir=str(bpffs / "sluice"), bpf_pin_mode="0644").start()
+    if not (bpffs / "sluice/plugin_latency").exists():
+        pytest.skip("no BPF here: " + next((line for line in node.log().splitlines() if "BPF" in line or "bpftool" in line), ""))
+    node.route_to(origin)
+    add(node, "spin", SPIN)
+    for _ in range(20):
+        assert node.get("/r").status_code == 200
+    eventually(lambda: count(node, "spin", "access") == 20, "all are counted")
+    return node
+
+
+def test_bpftool_prints_the_rows_by_name_of_field(pinned, bpffs):
+    dump = subprocess.run(["bpftool", "map", "dump", "pinned", bpffs / "sluice/plugin_latency", "-j"], capture_output=True,
+                          text=True, check=True)
+    rows_with_values = [e["formatted"]["value"] for e in json.loads(dump.stdout) if e["formatted"]["value"]["max_ns"]]
+    assert sum(sum(v["bucket"]) for v in rows_with_values) >= 40  # access and log
+    names = subprocess.run(["bpftool", "map", "dump", "pinned", bpffs / "sluice/plugin_names", "-j"], capture_output=True,
+                           text=True, check=True)
+    assert "spin" in names.stdout
+
+
+def test_cat_prints_prometheus_text_also_for_who_has_no_rights(pinned, bpffs):
+    iterator = bpffs / "sluice/plugin_latency_prom"
+    if not iterator.exists():
+        pytest.skip("no iterator here: CAP_PERFMON is missing")
+    text = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat", iterator], capture_output=True,
+                          text=True, check=True).stdout
+    counts = [int(n) for n in re.findall(
+        r'^sluice_plugin_phase_duration_nanoseconds_count\{worker="\d",plugin="spin",phase="access"\} (\d+)$', text, re.M)]
+    assert sum(counts) == 20
+    for worker in set(re.findall(r'worker="(\d)",plugin="spin",phase="access"', text)):
+        found = re.findall(rf'_bucket\{{worker="{worker}",plugin="spin",phase="access",le="([^"]+)"\}} (\d+)$', text, re.M)
+        numbers = [int(n) for _, n in found]
+        assert numbers == sorted(numbers) and found[-1][0] == "+Inf"
+        assert all(n == 0 for (le, n) in [(float(le), int(n)) for le, n in found] if le < 2.9e6), "it spins for 3 ms"
+    told = rows(pinned)["spin", "access"]["sum_ns"]
+    sums = [int(n) for n in re.findall(r'_sum\{worker="\d",plugin="spin",phase="access"\} (\d+)$', text, re.M)]
+    assert sum(sums) == told, "the status API and the kernel read the same memory"

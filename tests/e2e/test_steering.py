@@ -347,17 +347,6 @@ def test_steering_on_refuses_to_start_without_bpf(make_node):
 
 # ---- pins -------------------------------------------------------------------------------------
 
-@pytest.fixture
-def bpffs(tmp_path):
-    """A BPF file system of this test's own."""
-    at = tmp_path / "bpf"
-    at.mkdir()
-    if subprocess.run(["mount", "-t", "bpf", "bpf", at], capture_output=True, check=False).returncode != 0:
-        pytest.skip("a BPF file system cannot be mounted here")
-    yield at
-    subprocess.run(["umount", at], check=False)
-
-
 def test_pins_belong_to_the_node_that_lives_and_are_reclaimed_from_one_that_is_gone(make_steered, make_node, bpffs):
     pins = {"bpf_pin_dir": str(bpffs / "sluice")}
     node = make_steered(**pins)
