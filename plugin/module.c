@@ -33,6 +33,20 @@ struct str module_check_bytes(lua_State *L, int arg)
 	return s;
 }
 
+/* Names of Kong's list that have no meaning here, and why. */
+static const struct {
+	const char *name, *why;
+} refusals[] = {
+		{"resty.openssl.ssl", "connections are the gateway's: there is no handle of one"},
+		{"resty.openssl.ssl_ctx",
+				"connections are the gateway's: there is no handle of one"},
+		{"resty.openssl.param",
+				"it makes pointers into OpenSSL, which plugins do not hold"},
+		{"resty.openssl.stack",
+				"it makes pointers into OpenSSL, which plugins do not hold"},
+		{"kong.tools.jose", "use resty.jwt for tokens, resty.openssl.pkey for keys"},
+};
+
 static const struct source *find_source(const char *name)
 {
 	for (size_t i = 0; i < PDK_COUNT(sources); i++)
@@ -116,6 +130,9 @@ static int find_module(lua_State *L)
 	const char *name = luaL_checkstring(L, 1);
 	const struct source *source = name[0] != '_' ? find_source(name) : NULL;
 
+	for (size_t i = 0; i < PDK_COUNT(refusals); i++)
+		if (strcmp(refusals[i].name, name) == 0)
+			return luaL_error(L, "require '%s': %s", name, refusals[i].why);
 	if (source == NULL)
 		return 0;
 	run(L, source);

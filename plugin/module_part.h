@@ -25,6 +25,9 @@
 	X(module_x509_functions)      /* certificates: read, verified */ \
 	X(module_password_functions)  /* Argon2, bcrypt */ \
 	X(module_gzip_functions)      /* gzip */ \
+	X(module_mac_functions)       /* other MACs, scrypt */ \
+	X(module_pkcs12_functions)    /* PKCS#12 */ \
+	X(module_x509_access_functions) /* where lists and responders are */ \
 	X(module_yaml_functions)      /* YAML */ \
 	X(module_host_functions)      /* clocks, addresses, uuid */ \
 	X(module_socket_functions)    /* connections of ngx.socket */ \

@@ -118,7 +118,7 @@ static void note_time(const char *key, const ASN1_TIME *t)
 		facts_integer(key, (int64_t)timegm(&tm));
 }
 
-static void note_object(const ASN1_OBJECT *object)
+void x509_note_object(const ASN1_OBJECT *object)
 {
 	int nid = OBJ_obj2nid(object);
 	char oid[OID_TEXT_MAX];
@@ -156,7 +156,7 @@ void x509_note_extensions(const STACK_OF(X509_EXTENSION) * all)
 		const ASN1_OCTET_STRING *data = X509_EXTENSION_get_data(e);
 
 		facts_open(NULL);
-		note_object(X509_EXTENSION_get_object(e));
+		x509_note_object(X509_EXTENSION_get_object(e));
 		facts_boolean("critical", X509_EXTENSION_get_critical(e) == 1);
 		facts_bytes("data", ASN1_STRING_get0_data(data), (size_t)ASN1_STRING_length(data));
 		note_extension_text(e);
@@ -280,7 +280,7 @@ static void note_entry(const X509_NAME_ENTRY *e)
 	int n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(e));
 
 	facts_open(NULL);
-	note_object(X509_NAME_ENTRY_get_object(e));
+	x509_note_object(X509_NAME_ENTRY_get_object(e));
 	if (n >= 0)
 		facts_bytes("blob", text, (size_t)n);
 	OPENSSL_free(text);
@@ -302,7 +302,7 @@ void x509_describe_name(struct str der)
 	ERR_clear_error();
 }
 
-static void note_general_name(GENERAL_NAME *name)
+void x509_note_general_name(GENERAL_NAME *name)
 {
 	static const char *const kinds[] = {
 			[GEN_EMAIL] = "RFC822Name",
@@ -319,7 +319,7 @@ static void note_general_name(GENERAL_NAME *name)
 		note_name("value", (const X509_NAME *)(const void *)value);
 	} else if (kind == GEN_RID) {
 		facts_text("kind", "RID");
-		note_object((const ASN1_OBJECT *)(const void *)value);
+		x509_note_object((const ASN1_OBJECT *)(const void *)value);
 	} else if ((size_t)kind < sizeof(kinds) / sizeof(*kinds) && kinds[kind] != NULL) {
 		facts_text("kind", kinds[kind]);
 		facts_bytes("value", ASN1_STRING_get0_data(value),
@@ -341,7 +341,7 @@ void x509_describe_altname(struct str der)
 	if (all == NULL)
 		facts_fail();
 	for (int i = 0; i < n && !facts_is_failed(); i++)
-		note_general_name(sk_GENERAL_NAME_value(all, i));
+		x509_note_general_name(sk_GENERAL_NAME_value(all, i));
 	GENERAL_NAMES_free(all);
 	ERR_clear_error();
 }

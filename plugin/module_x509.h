@@ -32,3 +32,12 @@ void x509_describe(enum x509_kind kind, struct str text);
 void x509_note_extensions(const STACK_OF(X509_EXTENSION) * all);
 void x509_describe_name(struct str der);
 void x509_describe_altname(struct str der);
+void x509_describe_access(struct str der); /* Authority Information Access */
+void x509_describe_points(struct str der); /* CRL Distribution Points */
+/* One of them, added to the table that is open. */
+void x509_note_object(const ASN1_OBJECT *object);
+struct GENERAL_NAME_st;
+void x509_note_general_name(struct GENERAL_NAME_st *name);
+
+/* A PKCS#12 file (module_pkcs12.c): {key, friendly_name, certificates}. */
+void pkcs12_describe(struct str der, struct str passphrase);

@@ -10,11 +10,14 @@ plugin_libngx_a_SOURCES = \
 	plugin/module_host.c \
 	plugin/module_password.c \
 	plugin/module_kdf.c \
+	plugin/module_mac.c \
+	plugin/module_pkcs12.c \
 	plugin/module_facts.c plugin/module_facts.h \
 	plugin/module_key.c plugin/module_key.h \
 	plugin/module_pkey.c \
 	plugin/module_pkey_make.c \
 	plugin/module_x509.c plugin/module_x509.h \
+	plugin/module_x509_access.c \
 	plugin/module_x509_trust.c \
 	plugin/module_yaml.c \
 	plugin/ngx.c plugin/ngx_table.h \
@@ -103,6 +106,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.openssl.lua \
 	plugin/module_lua/resty.openssl.mac.lua \
 	plugin/module_lua/resty.openssl.objects.lua \
+	plugin/module_lua/resty.openssl.pkcs12.lua \
 	plugin/module_lua/resty.openssl.pkey.lua \
 	plugin/module_lua/resty.openssl.provider.lua \
 	plugin/module_lua/resty.openssl.rand.lua \
@@ -112,9 +116,12 @@ MODULE_LUA = \
 	plugin/module_lua/resty.openssl.x509.chain.lua \
 	plugin/module_lua/resty.openssl.x509.crl.lua \
 	plugin/module_lua/resty.openssl.x509.csr.lua \
+	plugin/module_lua/resty.openssl.x509.extension.dist_points.lua \
+	plugin/module_lua/resty.openssl.x509.extension.info_access.lua \
 	plugin/module_lua/resty.openssl.x509.extension.lua \
 	plugin/module_lua/resty.openssl.x509.lua \
 	plugin/module_lua/resty.openssl.x509.name.lua \
+	plugin/module_lua/resty.openssl.x509.revoked.lua \
 	plugin/module_lua/resty.openssl.x509.store.lua \
 	plugin/module_lua/resty.random.lua \
 	plugin/module_lua/resty.sha.lua \
@@ -124,6 +131,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.sha384.lua \
 	plugin/module_lua/resty.sha512.lua \
 	plugin/module_lua/resty.string.lua \
+	plugin/module_lua/resty.upload.lua \
 	plugin/module_lua/socket.url.lua \
 	plugin/module_lua/tablepool.lua \
 	plugin/module_lua/version.lua
@@ -179,6 +187,12 @@ tests_unit_test_module_data_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
 tests_unit_test_module_data_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_module_data_LDADD = $(MODULE_TEST_LDADD)
 
+check_PROGRAMS += tests/unit/test_module_wrappers
+tests_unit_test_module_wrappers_SOURCES = tests/unit/test_module_wrappers.c tests/unit/x509_case.h $(MODULE_ROWS)
+tests_unit_test_module_wrappers_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
+tests_unit_test_module_wrappers_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_module_wrappers_LDADD = $(MODULE_TEST_LDADD)
+
 check_PROGRAMS += tests/unit/test_module_yaml
 tests_unit_test_module_yaml_SOURCES = tests/unit/test_module_yaml.c $(MODULE_ROWS)
 tests_unit_test_module_yaml_CFLAGS = $(UNIT_CFLAGS) $(VM_CFLAGS)
@@ -191,4 +205,13 @@ tests_fuzz_fuzz_lyaml_SOURCES = tests/fuzz/fuzz_lyaml.c
 tests_fuzz_fuzz_lyaml_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_lyaml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_lyaml_LDADD = $(LIBNGX) $(LIBPLUGIN) $(LIBBASE) $(YAML_LIBS) $(JANSSON_LIBS)
+noinst_PROGRAMS += tests/fuzz/fuzz_x509 tests/fuzz/fuzz_module
+tests_fuzz_fuzz_x509_SOURCES = tests/fuzz/fuzz_x509.c
+tests_fuzz_fuzz_x509_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
+tests_fuzz_fuzz_x509_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_x509_LDADD = $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(NGX_LIBS) $(VM_LIBS)
+tests_fuzz_fuzz_module_SOURCES = tests/fuzz/fuzz_module.c
+tests_fuzz_fuzz_module_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_module_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_module_LDADD = $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(NGX_LIBS) $(VM_LIBS)
 endif

@@ -1,8 +1,10 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Key derivation: derive{ type = PBKDF2 or HKDF, … } (at most 20,000 rounds in a call).
+-- Key derivation: derive{ type = PBKDF2, HKDF or SCRYPT, … } (at most 20,000 rounds in a call, scrypt
+-- as the CPU time that is left allows).
 local ceil, char, sub, type = math.ceil, string.char, string.sub, type
 local hmac, pbkdf2 = (...).hmac, (...).pbkdf2
-local M = { PBKDF2 = 69, HKDF = 1036 }
+local scrypt = (...).scrypt
+local M = { PBKDF2 = 69, HKDF = 1036, SCRYPT = 973 }
 
 local function derive_pbkdf2(o)
   local out = pbkdf2(o.pass, o.salt or "", o.pbkdf2_iter or 1, o.outlen, o.md or "sha1")
@@ -32,6 +34,18 @@ local function derive_hkdf(o)
   return sub(out, 1, o.outlen)
 end
 
+local function derive_scrypt(o)
+  local n, r, p = o.scrypt_N or 16384, o.scrypt_r or 8, o.scrypt_p or 1
+  if type(o.pass) ~= "string" or type(n) ~= "number" or type(r) ~= "number" or type(p) ~= "number" then
+    return nil, "kdf.derive: pass must be a string, scrypt_N, scrypt_r and scrypt_p numbers"
+  end
+  local out, why = scrypt(o.pass, o.salt or "", n, r, p, o.outlen)
+  if not out then
+    return nil, "kdf.derive: " .. why
+  end
+  return out
+end
+
 function M.derive(options)
   if type(options) ~= "table" then
     return nil, "kdf.derive: expect a table at #1"
@@ -46,8 +60,10 @@ function M.derive(options)
     return derive_pbkdf2(options)
   elseif options.type == M.HKDF then
     return derive_hkdf(options)
+  elseif options.type == M.SCRYPT then
+    return derive_scrypt(options)
   end
-  return nil, "kdf.derive: only PBKDF2 and HKDF are available"
+  return nil, "kdf.derive: only PBKDF2, HKDF and SCRYPT are available"
 end
 
 return M

@@ -3,7 +3,7 @@
 local core = ...
 local part = core.part
 local M = { _VERSION = "1.7.0", version = part("resty.openssl.version") }
-local PARTS = { "asn1", "bn", "cipher", "digest", "hmac", "kdf", "mac", "objects", "pkey", "provider", "rand", "x509" }
+local PARTS = { "asn1", "bn", "cipher", "digest", "hmac", "kdf", "mac", "objects", "pkcs12", "pkey", "provider", "rand", "x509" }
 
 function M.load_modules()
   return true
@@ -36,11 +36,11 @@ function M.list_cipher_algorithms()
 end
 
 function M.list_mac_algorithms()
-  return { "HMAC" }
+  return { "HMAC", "CMAC", "KMAC-128", "KMAC-256", "POLY1305", "SIPHASH", "BLAKE2BMAC", "BLAKE2SMAC" }
 end
 
 function M.list_kdf_algorithms()
-  return { "PBKDF2", "HKDF" }
+  return { "PBKDF2", "HKDF", "SCRYPT" }
 end
 
 return M

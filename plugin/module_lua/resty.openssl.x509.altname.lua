@@ -17,12 +17,8 @@ local function check(self)
   return self.names
 end
 
--- For other modules: of the DER of GeneralNames.
-function M._of(der)
-  local names = core.x509_altname(der)
-  if not names then
-    return nil
-  end
+-- For other modules: of names as they were read.
+function M._wrap(names, der)
   for _, n in ipairs(names) do
     if n.kind == "IP" then
       n.value = core.format_ip(n.value) or n.value
@@ -33,6 +29,12 @@ function M._of(der)
     end
   end
   return setmetatable({ names = names, der = der }, NAMES)
+end
+
+-- ... of the DER of GeneralNames.
+function M._of(der)
+  local names = core.x509_altname(der)
+  return names and M._wrap(names, der)
 end
 
 function M.new()

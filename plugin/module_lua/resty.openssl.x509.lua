@@ -6,6 +6,7 @@ local core = ...
 local part = core.part
 local altname, bn, extension = part("resty.openssl.x509.altname"), part("resty.openssl.bn"), part("resty.openssl.x509.extension")
 local name, pkey, objects = part("resty.openssl.x509.name"), part("resty.openssl.pkey"), part("resty.openssl.objects")
+local dist_points, info_access = part("resty.openssl.x509.extension.dist_points"), part("resty.openssl.x509.extension.info_access")
 local M = {}
 local CERTIFICATE = { __index = M, __metatable = false }
 
@@ -191,6 +192,18 @@ end
 function M:get_crl_url(want_all)
   check(self)
   return addresses(self, "crlDistributionPoints", "URI:([^\n]+)", want_all)
+end
+
+function M:get_info_access()
+  check(self)
+  local e = find_extension(self, "authorityInfoAccess")
+  return e and info_access._of(e.data)
+end
+
+function M:get_crl_distribution_points()
+  check(self)
+  local e = find_extension(self, "crlDistributionPoints")
+  return e and dist_points._of(e.data)
 end
 
 function M:check_private_key(key)

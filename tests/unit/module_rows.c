@@ -40,11 +40,11 @@ static void check(const struct module_row *row, enum vm_status status, lua_State
 				row->code);
 }
 
-static void run(const struct module_row *row)
+static void run(const struct module_row *row, unsigned cpu_ms)
 {
 	struct pdk_slot slot = {.ctx_ref = LUA_NOREF};
 	struct pdk_host host = {.conf = &conf, .plugin_name = "t", .slot = &slot};
-	struct vm_limits limits = {.cpu_ms = 2000, .memory_mb = 64};
+	struct vm_limits limits = {.cpu_ms = cpu_ms, .memory_mb = 64};
 	sl_auto(arena) a = NULL;
 	struct why why = WHY_NONE;
 	struct exchange x;
@@ -67,10 +67,10 @@ static void run(const struct module_row *row)
 	vm_free(vm);
 }
 
-void module_rows_run(const struct module_row *rows, size_t n)
+void module_rows_run(const struct module_row *rows, size_t n, unsigned cpu_ms)
 {
 	for (size_t i = 0; i < n; i++)
-		run(&rows[i]);
+		run(&rows[i], cpu_ms);
 }
 
 int module_rows_start(void **state)

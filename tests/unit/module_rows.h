@@ -10,12 +10,17 @@ struct module_row {
 	const char *code, *want;
 };
 
-void module_rows_run(const struct module_row *rows, size_t n);
+#define MODULE_CPU_MS 2000
+
+void module_rows_run(const struct module_row *rows, size_t n, unsigned cpu_ms);
 int module_rows_start(void **state); /* cmocka group set-up */
 
-#define MODULE_RUN(...) \
+#define MODULE_RUN(...) MODULE_RUN_IN(MODULE_CPU_MS, __VA_ARGS__)
+
+/* With another budget. */
+#define MODULE_RUN_IN(cpu_ms, ...) \
 	do { \
 		static const struct module_row rows[] = {__VA_ARGS__}; \
 		(void)state; \
-		module_rows_run(rows, sizeof(rows) / sizeof(rows[0])); \
+		module_rows_run(rows, sizeof(rows) / sizeof(rows[0]), cpu_ms); \
 	} while (0)

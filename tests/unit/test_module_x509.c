@@ -54,6 +54,28 @@ static void a_certificate_says_what_openssl_says(void **state)
 					"a.example13nilCN"});
 }
 
+static void a_chain_that_would_take_too_long_is_not_begun(void **state)
+{
+	MODULE_RUN_IN(40,
+			{
+					LEAF
+					"local ca, l = x509.new([[" X509_CA
+					"]]), require('resty.openssl.x509.crl').new([[" X509_CRL
+					"]]) local s, between = "
+					"require('resty.openssl.x509.store').new(), "
+					"require('resty.openssl.x509.chain').new() for i = 1, 64 "
+					"do s:add(ca) "
+					"s:add(l) between:add(ca) end local r, why = s:verify(c, "
+					"between) return "
+					"tostring(r) .. why",
+					"nilit would take more CPU time than is left "
+					"(plugin_limits_cpu_ms)",
+			},
+			{LEAF "local s = require('resty.openssl.x509.store').new() "
+			      "s:add(x509.new([[" X509_CA "]])) return tostring(s:verify(c))",
+					"true"});
+}
+
 static void keys_and_signatures_belong_together(void **state)
 {
 	MODULE_RUN({LEAF "local ca = x509.new([[" X509_CA "]]) return "
@@ -174,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(a_certificate_says_what_openssl_says),
+			cmocka_unit_test(a_chain_that_would_take_too_long_is_not_begun),
 			cmocka_unit_test(keys_and_signatures_belong_together),
 			cmocka_unit_test(a_store_trusts_what_it_was_given_and_no_more),
 			cmocka_unit_test(a_revocation_list_says_what_is_revoked),
