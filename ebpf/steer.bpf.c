@@ -108,11 +108,14 @@ static void steer(struct sk_reuseport_md *md, __u32 group, __u32 mode, int is_mi
 		return;
 	p.now_ns = bpf_ktime_get_ns();
 	p.stale_ns = sluice_tune.stale_ns;
-	p.n = p.board->n_slots;
+	p.n = p.board->n_live;
+	p.shift = p.board->seat_shift;
 	p.chance = bpf_get_prandom_u32();
 	if (mode == STEER_CPU) {
 		p.cpu = bpf_get_smp_processor_id();
-		p.n_classes = sluice_tune.n_cpus < p.n ? sluice_tune.n_cpus : p.n;
+		p.n_classes = sluice_tune.n_cpus;
+		if (p.n_classes > p.n >> (p.shift & 1))
+			p.n_classes = p.n >> (p.shift & 1);
 	} else if (mode == STEER_ROUND_ROBIN) {
 		p.turn = __sync_fetch_and_add(&sluice_turn, 1);
 	} else if (mode == STEER_HASH_IP) {

@@ -36,6 +36,7 @@ struct steer_pick {
 	uint64_t now_ns, stale_ns;
 	uint64_t client; /* hash of the client's address */
 	uint32_t n;      /* slots [0, n) are looked at */
+	uint32_t shift;  /* slot >> shift: the worker (board seat_shift) */
 	uint32_t chance; /* any number: where a scan starts, what is drawn */
 	uint32_t turn;   /* counts up with every connection */
 	uint32_t cpu, n_classes;
@@ -108,7 +109,7 @@ static long steer_see_least(uint32_t k, struct steer_pick *p)
 	if (steer_is_open(s))
 		steer_consider(p, i,
 				steer_idleness(s) | steer_freshness(p, s) |
-						(i % p->n_classes == p->cpu ? STEER_OF_CLASS : 0));
+						((i >> (p->shift & 1)) % p->n_classes == p->cpu ? STEER_OF_CLASS : 0));
 	return 0;
 }
 
@@ -140,7 +141,7 @@ static long steer_see_weight(uint32_t i, struct steer_pick *p)
 	s = &p->board->slots[i];
 	if (steer_is_open(s))
 		steer_consider(p, i,
-				(steer_mix(p->client ^ steer_mix(i + 1)) & STEER_RANK_MAX) |
+				(steer_mix(p->client ^ steer_mix((i >> (p->shift & 1)) + 1)) & STEER_RANK_MAX) |
 						steer_freshness(p, s));
 	return 0;
 }
@@ -202,7 +203,7 @@ static inline void steer_choose(struct steer_pick *p, uint32_t mode)
 	} else if (mode == STEER_ROUND_ROBIN) {
 		steer_take_turn(p);
 	} else {
-		if (mode == STEER_LEAST_CONN && p->n > STEER_SCAN_MAX)
+		if (mode == STEER_LEAST_CONN && p->n >> (p->shift & 1) > STEER_SCAN_MAX)
 			STEER_LOOP(STEER_PROBES, steer_see_drawn, p);
 		if (p->n_fresh == 0)
 			STEER_LOOP(p->n, steer_see_least, p);

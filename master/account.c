@@ -18,9 +18,9 @@ struct account {
 	struct traffic *traffic;
 };
 
-int account_new(struct account **ret, const struct conf *conf, uint32_t n_workers, struct why *why)
+int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots, struct why *why)
 {
-	const struct traffic_shape shape = {n_workers, conf->traffic_routes};
+	const struct traffic_shape shape = {n_slots, conf->traffic_routes};
 	sl_auto(account) a = calloc(1, sizeof(*a));
 	int r;
 

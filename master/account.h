@@ -14,7 +14,7 @@
 
 struct account;
 
-int account_new(struct account **ret, const struct conf *conf, uint32_t n_workers, struct why *why);
+int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots, struct why *why);
 void account_free(struct account *a);
 SL_DEFINE_AUTO(account);
 

@@ -373,7 +373,7 @@ int follow_new(struct follow **ret, struct event_base *base, const struct follow
 	f->link_since_ms = clock_mono_ms();
 	f->patience = evtimer_new(base, on_impatience, f);
 	f->status = evtimer_new(base, send_status, f);
-	r = rollout_new(&f->rollout, conf->n_workers);
+	r = rollout_new(&f->rollout, conf->n_slots, conf->n_workers);
 	if (r == 0)
 		r = review_new(&f->review, base, conf->node->conf, conf->check_program,
 				conf->writer, &review_events, f);

@@ -23,8 +23,8 @@ struct follow;
 struct follow_conf {
 	const struct node *node;
 	struct snapshot_writer *writer;
-	const char *check_program; /* path of sluice-check */
-	uint32_t n_workers;
+	const char *check_program;   /* path of sluice-check */
+	uint32_t n_workers, n_slots; /* slots: of the board */
 	struct history *history;
 	const struct breaker *breaker;
 	/* A generation is committed. */

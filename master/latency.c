@@ -74,10 +74,10 @@ static int make_map(struct latency *l, const struct conf *conf, struct lat_shape
 	return pin(l, conf, pin_dir, why);
 }
 
-int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers,
+int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_slots,
 		const char *pin_dir, struct why *why)
 {
-	const struct lat_shape shape = {n_workers, lat_plugins_round(conf->plugin_latency_slots)};
+	const struct lat_shape shape = {n_slots, lat_plugins_round(conf->plugin_latency_slots)};
 	sl_auto(latency) l = calloc(1, sizeof(*l));
 	struct why reason = WHY_NONE;
 	char text[1200], quoted[1300];

@@ -17,7 +17,7 @@ struct latency;
 struct snap_view;
 
 /* pin_dir: where BPF maps are pinned; "" = no BPF here: a memfd of the same layout.  -errno. */
-int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_workers,
+int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_slots,
 		const char *pin_dir, struct why *why);
 void latency_free(struct latency *l);
 SL_DEFINE_AUTO(latency);

@@ -33,6 +33,7 @@ master_libmaster_a_SOURCES = \
 	master/reload.c master/reload.h \
 	master/review.c master/review.h \
 	master/rollout.c master/rollout.h \
+	master/seat.c master/seat.h \
 	master/spawn.c master/spawn.h \
 	master/status.c master/status.h \
 	master/status_docs.c master/status_docs.h \

@@ -110,6 +110,13 @@ static void on_plugin_counts(void *arg, uint32_t slot, const struct plugin_count
 	counts_update(m->counts, slot, c);
 }
 
+static void on_worker_left(void *arg, uint32_t slot)
+{
+	struct master *m = arg;
+
+	follow_worker_gone(m->follow, slot);
+}
+
 static void on_worker_gone(void *arg, uint32_t slot)
 {
 	struct master *m = arg;
@@ -131,6 +138,7 @@ static const struct supervise_events worker_events = {
 		.generation_done = on_generation_done,
 		.plugin_state = on_plugin_state,
 		.plugin_counts = on_plugin_counts,
+		.left = on_worker_left,
 		.gone = on_worker_gone,
 		.stopped = on_workers_stopped,
 };
@@ -312,10 +320,12 @@ static int find_programs(struct master *m, struct why *why)
 
 static int make_data_plane(struct master *m, struct why *why)
 {
-	uint32_t n_workers = conf_workers(m->conf);
-	struct supervise_conf workers = {.conf = m->conf, .n_workers = n_workers};
+	uint32_t n_workers = conf_workers(m->conf), max = conf_workers_max(m->conf);
+	uint32_t n_slots = max * BOARD_SEATS;
+	struct supervise_conf workers = {.conf = m->conf, .n_workers = n_workers, .workers_max = max};
 	struct follow_conf follow = {.node = m->node,
 			.n_workers = n_workers,
+			.n_slots = n_slots,
 			.history = m->history,
 			.committed = on_committed,
 			.arg = m};
@@ -326,7 +336,7 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r == 0)
 		r = listeners_open(&m->listeners, m->conf->proxy_listen, n_workers, why);
 	if (r == 0)
-		r = steering_new(&m->steering, m->conf, m->node->id, n_workers, why);
+		r = steering_new(&m->steering, m->conf, m->node->id, n_workers, n_slots, why);
 	if (r == 0)
 		r = steering_take_listeners(m->steering, m->listeners, why);
 	if (r == 0)
@@ -338,9 +348,9 @@ static int make_data_plane(struct master *m, struct why *why)
 	if (r < 0)
 		return r;
 	steering_report(m->steering, &steering);
-	r = latency_new(&m->latency, m->conf, n_workers, steering.pin_dir, why);
+	r = latency_new(&m->latency, m->conf, n_slots, steering.pin_dir, why);
 	if (r == 0)
-		r = account_new(&m->account, m->conf, n_workers, why);
+		r = account_new(&m->account, m->conf, n_slots, why);
 	if (r < 0)
 		return r;
 	r = breakers_new(&m->breakers, m->base, m->conf, on_breaker, m, why);

@@ -23,7 +23,7 @@ static void sum(const struct status_sources *s, struct totals *t)
 {
 	const struct stat_area *area = supervise_stat(s->workers);
 
-	for (uint32_t i = 0; i < supervise_count(s->workers); i++) {
+	for (uint32_t i = 0; i < supervise_slots(s->workers); i++) {
 		const struct stat_worker *w = &area->workers[i];
 
 		t->accepted += atomic_load(&w->connections_accepted);
@@ -57,17 +57,18 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 static void put_memory(const struct status_sources *s, struct buf *out)
 {
 	const struct stat_area *area = supervise_stat(s->workers);
+	struct supervise_process p;
 	struct dict_stats d;
 	char pid[16];
 
 	metric_head(out, METRIC_kong_memory_workers_lua_vms_bytes);
-	for (uint32_t i = 0; i < supervise_count(s->workers); i++) {
-		if (supervise_pid(s->workers, i) == 0)
+	for (uint32_t i = 0; supervise_process_at(s->workers, i, &p); i++) {
+		if (p.pid == 0)
 			continue;
-		snprintf(pid, sizeof(pid), "%d", (int)supervise_pid(s->workers, i));
+		snprintf(pid, sizeof(pid), "%d", (int)p.pid);
 		metric_line(out, METRIC_kong_memory_workers_lua_vms_bytes,
-				atomic_load(&area->workers[i].memory_vm_bytes), s->node->id, pid,
-				"http");
+				atomic_load(&area->workers[p.slot].memory_vm_bytes), s->node->id,
+				pid, "http");
 	}
 	dict_get_stats(s->dict, &d);
 	metric_head(out, METRIC_kong_memory_lua_shared_dict_bytes);

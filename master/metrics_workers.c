@@ -9,8 +9,9 @@
 
 struct slot_view {
 	char name[12];
-	const struct board_slot *board;
-	const struct stat_worker *stat;
+	const struct board_slot *board;  /* of the process that takes connections */
+	const struct board_slot *boards; /* BOARD_SEATS of them */
+	const struct stat_worker *stats;
 	const char *state;
 	uint32_t restarts;
 	struct proc_usage usage;
@@ -21,8 +22,9 @@ static const char *const states[] = {"starting", "ready", "draining", "down"};
 static void look(const struct supervise *w, const struct steering *s, uint32_t i,
 		struct slot_view *ret)
 {
-	*ret = (struct slot_view){.board = &steering_board(s)->slots[i],
-			.stat = &supervise_stat(w)->workers[i],
+	*ret = (struct slot_view){.board = &steering_board(s)->slots[supervise_slot(w, i)],
+			.boards = &steering_board(s)->slots[i * BOARD_SEATS],
+			.stats = &supervise_stat(w)->workers[i * BOARD_SEATS],
 			.state = supervise_state(w, i),
 			.restarts = supervise_restarts(w, i)};
 	snprintf(ret->name, sizeof(ret->name), "%u", i);
@@ -52,7 +54,7 @@ static void put_heartbeats(const struct slot_view *v, uint32_t n, struct buf *ou
 	}
 }
 
-/* One line per slot. */
+/* One line per worker. */
 #define PUT_EACH(id, value) \
 	do { \
 		metric_head(out, id); \
@@ -60,11 +62,25 @@ static void put_heartbeats(const struct slot_view *v, uint32_t n, struct buf *ou
 			metric_line(out, id, value, v[i].name); \
 	} while (0)
 
-static uint64_t waiting(const struct board_slot *b)
+static uint64_t sum_assigned(const struct board_slot *b)
 {
-	uint64_t assigned = atomic_load(&b->assigned), seen = atomic_load(&b->seen);
+	uint64_t n = 0;
 
-	return assigned > seen ? assigned - seen : 0;
+	for (unsigned i = 0; i < BOARD_SEATS; i++)
+		n += atomic_load(&b[i].assigned);
+	return n;
+}
+
+static uint64_t sum_waiting(const struct board_slot *b)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < BOARD_SEATS; i++) {
+		uint64_t assigned = atomic_load(&b[i].assigned), seen = atomic_load(&b[i].seen);
+
+		n += assigned > seen ? assigned - seen : 0;
+	}
+	return n;
 }
 
 static void put_life(const struct slot_view *v, uint32_t n, struct buf *out)
@@ -76,15 +92,15 @@ static void put_life(const struct slot_view *v, uint32_t n, struct buf *out)
 	PUT_EACH(METRIC_sluice_worker_resident_memory_bytes, v[i].usage.rss_bytes);
 	PUT_EACH(METRIC_sluice_worker_restarts_total, v[i].restarts);
 	PUT_EACH(METRIC_sluice_worker_generation, atomic_load(&v[i].board->generation));
-	PUT_EACH(METRIC_sluice_steering_assigned_total, atomic_load(&v[i].board->assigned));
-	PUT_EACH(METRIC_sluice_steering_waiting, waiting(v[i].board));
+	PUT_EACH(METRIC_sluice_steering_assigned_total, sum_assigned(v[i].boards));
+	PUT_EACH(METRIC_sluice_steering_waiting, sum_waiting(v[i].boards));
 }
 
 static void put_counters(const struct slot_view *v, uint32_t n, struct buf *out)
 {
 #define X(field, kind, unit, help) \
 	PUT_EACH(METRIC_worker_##field, \
-			atomic_load_explicit(&v[i].stat->field, memory_order_relaxed));
+			atomic_load(&v[i].stats[0].field) + atomic_load(&v[i].stats[1].field));
 	STAT_WORKER(X)
 #undef X
 }
@@ -92,7 +108,7 @@ static void put_counters(const struct slot_view *v, uint32_t n, struct buf *out)
 void metrics_workers(const struct supervise *w, const struct steering *s, struct buf *out)
 {
 	struct slot_view v[BOARD_SLOTS_MAX];
-	uint32_t n = supervise_count(w);
+	uint32_t n = supervise_count_ever(w);
 
 	for (uint32_t i = 0; i < n; i++)
 		look(w, s, i, &v[i]);

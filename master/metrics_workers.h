@@ -9,6 +9,6 @@
 #include "master/steering.h"
 #include "master/supervise.h"
 
-/* State, life, CPU, memory and counters by slot. */
+/* State, life, CPU, memory and counters by worker: the sum of its slots. */
 void metrics_workers(const struct supervise *w, const struct steering *s, struct buf *out);
 void metrics_steering(const struct steering *s, struct buf *out);

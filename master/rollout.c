@@ -26,18 +26,20 @@ struct at {
 };
 
 struct rollout {
-	uint32_t n;
+	uint32_t n, total;
 	struct at workers[BOARD_SLOTS_MAX];
 };
 
-int rollout_new(struct rollout **ret, uint32_t n_workers)
+int rollout_new(struct rollout **ret, uint32_t n_slots, uint32_t n_workers)
 {
 	struct rollout *r = calloc(1, sizeof(*r));
 
 	if (r == NULL)
 		return -ENOMEM;
-	r->n = n_workers;
-	for (uint32_t i = 0; i < n_workers; i++)
+	sl_assert(n_slots <= BOARD_SLOTS_MAX);
+	r->n = n_slots;
+	r->total = n_workers;
+	for (uint32_t i = 0; i < n_slots; i++)
 		TAILQ_INIT(&r->workers[i].refusals);
 	*ret = r;
 	return 0;
@@ -119,7 +121,12 @@ bool rollout_report(struct rollout *r, uint32_t slot, const struct plugin_report
 
 uint32_t rollout_total(const struct rollout *r)
 {
-	return r->n;
+	return r->total;
+}
+
+void rollout_set_total(struct rollout *r, uint32_t n_workers)
+{
+	r->total = n_workers;
 }
 
 uint32_t rollout_ready(const struct rollout *r)

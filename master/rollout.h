@@ -15,7 +15,9 @@
 
 struct rollout;
 
-int rollout_new(struct rollout **ret, uint32_t n_workers);
+/* n_slots: what `slot` is below; n_workers: what counts as all of them. */
+int rollout_new(struct rollout **ret, uint32_t n_slots, uint32_t n_workers);
+void rollout_set_total(struct rollout *r, uint32_t n_workers);
 void rollout_free(struct rollout *r);
 SL_DEFINE_AUTO(rollout);
 

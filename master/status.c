@@ -137,6 +137,46 @@ static void post_steering(struct evhttp_request *req, const struct status *s)
 	}
 }
 
+/* The value of a numeric parameter of the query; absent: `otherwise`.  False: it is no number. */
+static bool read_number(
+		struct evhttp_request *req, struct str name, uint32_t otherwise, uint32_t *ret)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	struct str q = query != NULL ? str_of(query) : STR_NONE;
+	uint64_t n;
+
+	*ret = otherwise;
+	if (q.n == 0)
+		return true;
+	if (!str_starts(q, name) || !str_to_u64(str_from(q, name.n), &n) || n >= UINT32_MAX)
+		return false;
+	*ret = (uint32_t)n;
+	return true;
+}
+
+static void post_restart(struct evhttp_request *req, const struct status *s)
+{
+	struct why why = WHY_NONE;
+	uint32_t worker;
+	char text[1200];
+	int r;
+
+	if (s->sources->workers == NULL) {
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+		return;
+	}
+	if (!read_number(req, STR("worker="), SUPERVISE_ALL, &worker)) {
+		send_message(req, HTTP_BADREQUEST, "worker must be a number");
+		return;
+	}
+	r = supervise_restart(s->sources->workers, worker, &why);
+	if (r < 0)
+		send_message(req, r == -ENOENT ? HTTP_BADREQUEST : 409,
+				why_text(&why, text, sizeof(text)));
+	else
+		get_workers(req, s);
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -178,6 +218,7 @@ static const struct route routes[] = {
 		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
 		{"/steering", EVHTTP_REQ_GET, false, get_steering},
 		{"/steering", EVHTTP_REQ_POST, true, post_steering},
+		{"/workers/restart", EVHTTP_REQ_POST, true, post_restart},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };
 

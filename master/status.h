@@ -3,8 +3,8 @@
  * The status API: HTTP and JSON on status_listen, and the same with operators' verbs on
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
- *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics    POST
- * /reload (socket only)
+ *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics
+ *	/steering    POST /steering /workers/restart /reload (socket only)
  */
 #pragma once
 
@@ -30,7 +30,7 @@ struct status;
 struct status_sources {
 	const struct node *node;
 	const struct follow *follow;          /* NULL: role control_plane */
-	const struct supervise *workers;      /* NULL: role control_plane */
+	struct supervise *workers;            /* NULL: role control_plane */
 	struct steering *steering;            /* NULL: role control_plane */
 	const struct snapshot_writer *writer; /* NULL: role control_plane */
 	const struct history *history;

@@ -53,7 +53,7 @@ struct traffic {
 static void sum_traffic(const struct status_sources *s, struct traffic *ret)
 {
 	*ret = (struct traffic){.requests_total = 0};
-	for (uint32_t i = 0; i < n_workers(s); i++) {
+	for (uint32_t i = 0; s->workers != NULL && i < supervise_slots(s->workers); i++) {
 		const struct stat_worker *w = stat_of(s, i);
 
 #define X(name, kind, unit, help) ret->name += atomic_load_explicit(&w->name, memory_order_relaxed);
@@ -79,16 +79,16 @@ static json_t *server_json(const struct status_sources *s)
 static json_t *memory_json(const struct status_sources *s)
 {
 	json_t *vms = json_array();
+	struct supervise_process p;
 	char size[32];
 
-	for (uint32_t i = 0; i < n_workers(s); i++) {
+	for (uint32_t i = 0; s->workers != NULL && supervise_process_at(s->workers, i, &p); i++) {
 		uint64_t bytes = atomic_load_explicit(
-				&stat_of(s, i)->memory_vm_bytes, memory_order_relaxed);
+				&stat_of(s, p.slot)->memory_vm_bytes, memory_order_relaxed);
 
 		snprintf(size, sizeof(size), "%.2f MiB", (double)bytes / (1024.0 * 1024.0));
-		json_array_append_new(vms,
-				json_pack("{s:i, s:s}", "pid", (int)supervise_pid(s->workers, i),
-						"http_allocated_gc", size));
+		json_array_append_new(vms, json_pack("{s:i, s:s}", "pid", (int)p.pid,
+							   "http_allocated_gc", size));
 	}
 	return json_pack("{s:o, s:{}}", "workers_lua_vms", vms, "lua_shared_dicts");
 }
@@ -248,34 +248,55 @@ json_t *status_doc_ready(const struct status_sources *s, int *ret_code)
 
 /* ---- /workers ---- */
 
-static json_t *worker_json(const struct status_sources *s, uint32_t i)
+/* Its own, and what the worker's processes before it counted where that is told nowhere else. */
+static json_int_t count_of(
+		const struct status_sources *s, const struct supervise_process *p, size_t offset)
 {
-	const struct board_slot *b = &steering_board(s->steering)->slots[i];
-	const struct stat_worker *w = stat_of(s, i);
+	const struct stat_worker *w = supervise_stat(s->workers)->workers;
+	json_int_t n = 0;
+
+	for (uint32_t slot = p->worker * BOARD_SEATS; slot < (p->worker + 1) * BOARD_SEATS;
+			slot++) {
+		if (slot == p->slot || p->has_others_counters)
+			n += (json_int_t)atomic_load((const _Atomic uint64_t *)(const void
+							*)((const char *)&w[slot] + offset));
+	}
+	return n;
+}
+
+static json_t *worker_json(const struct status_sources *s, const struct supervise_process *p)
+{
+	const struct board_slot *b = &steering_board(s->steering)->slots[p->slot];
 	uint64_t now = clock_mono_ns(), beat = atomic_load(&b->heartbeat_ns);
 	struct proc_usage usage;
 
-	proc_read(&usage, supervise_pid(s->workers, i));
+	proc_read(&usage, p->pid);
 	return json_pack("{s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "slot",
-			(int)i, "pid", (int)supervise_pid(s->workers, i), "state",
-			supervise_state(s->workers, i), "restarts",
-			(int)supervise_restarts(s->workers, i), "generation",
-			(json_int_t)atomic_load(&b->generation), "heartbeat_age_ms",
-			(json_int_t)(beat < now ? (now - beat) / 1000000 : 0), "connections_active",
-			(json_int_t)atomic_load(&w->connections_active), "connections_accepted",
-			(json_int_t)atomic_load(&w->connections_accepted), "requests_total",
-			(json_int_t)atomic_load(&w->requests_total), "cpu_ms",
+			(int)p->worker, "pid", (int)p->pid, "state", p->state, "restarts",
+			(int)p->restarts, "generation", (json_int_t)atomic_load(&b->generation),
+			"heartbeat_age_ms", (json_int_t)(beat < now ? (now - beat) / 1000000 : 0),
+			"connections_active",
+			count_of(s, p, offsetof(struct stat_worker, connections_active)),
+			"connections_accepted",
+			count_of(s, p, offsetof(struct stat_worker, connections_accepted)),
+			"requests_total",
+			count_of(s, p, offsetof(struct stat_worker, requests_total)), "cpu_ms",
 			(json_int_t)usage.cpu_ms, "rss_bytes", (json_int_t)usage.rss_bytes, "error",
-			supervise_failure(s->workers, i));
+			p->failure);
 }
 
 json_t *status_doc_workers(const struct status_sources *s)
 {
 	json_t *data = json_array();
+	struct supervise_replacements r = {.waiting = 0};
+	struct supervise_process p;
 
-	for (uint32_t i = 0; i < n_workers(s); i++)
-		json_array_append_new(data, worker_json(s, i));
-	return json_pack("{s:o}", "workers", data);
+	if (s->workers != NULL)
+		supervise_replacements(s->workers, &r);
+	for (uint32_t i = 0; s->workers != NULL && supervise_process_at(s->workers, i, &p); i++)
+		json_array_append_new(data, worker_json(s, &p));
+	return json_pack("{s:o, s:{s:i, s:I, s:I}}", "workers", data, "replacements", "waiting",
+			(int)r.waiting, "done", (json_int_t)r.done, "failed", (json_int_t)r.failed);
 }
 
 /* ---- /generations ---- */

@@ -26,7 +26,8 @@ struct steering {
 	struct why reason;
 	const char *migration;
 	const struct listeners *listeners;
-	struct pins *pins; /* NULL: none, and why */
+	uint32_t slot_of[CONF_WORKERS_MAX]; /* whose process a worker's listeners feed */
+	struct pins *pins;                  /* NULL: none, and why */
 	struct why unpinned;
 };
 
@@ -108,7 +109,7 @@ static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
 }
 
 int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
-		uint32_t n_slots, struct why *why)
+		uint32_t n_workers, uint32_t n_slots, struct why *why)
 {
 	sl_auto(steering) s = calloc(1, sizeof(*s));
 	int r = 0;
@@ -127,8 +128,19 @@ int steering_new(struct steering **ret, const struct conf *conf, const char *nod
 		r = s->program != NULL ? pin(s, node_id, why) : make_memory(s, n_slots, why);
 	if (r < 0)
 		return r;
+	for (uint32_t i = 0; i < CONF_WORKERS_MAX; i++)
+		s->slot_of[i] = i * BOARD_SEATS;
+	s->board->seat_shift = 1;
+	steering_set_workers(s, n_workers);
 	*ret = sl_steal(s);
 	return 0;
+}
+
+void steering_set_workers(struct steering *s, uint32_t n_workers)
+{
+	sl_check(s, STEERING_MAGIC);
+	atomic_store(&s->board->n_workers, n_workers);
+	atomic_store(&s->board->n_live, n_workers * BOARD_SEATS);
 }
 
 void steering_free(struct steering *s)
@@ -271,26 +283,39 @@ void steering_drop_listeners(struct steering *s)
 	s->listeners = NULL;
 }
 
-void steering_place(struct steering *s, unsigned address, uint32_t slot, int fd)
+void steering_place(struct steering *s, unsigned address, uint32_t worker, int fd)
 {
 	int r;
 
 	sl_check(s, STEERING_MAGIC);
 	if (s->program == NULL) {
-		prefer_cpu(s, slot, fd);
+		prefer_cpu(s, worker, fd);
 		return;
 	}
-	r = steer_place(s->program, address, slot, fd);
+	r = steer_place(s->program, address, s->slot_of[worker], fd);
 	if (r != 0)
 		log_err("steering: a listener has no place", "address=%u slot=%u error=\"%s\"",
-				address, slot, r > 0 ? "it is in a place already" : strerror(-r));
+				address, worker, r > 0 ? "it is in a place already" : strerror(-r));
 }
 
-void steering_remove(struct steering *s, unsigned address, uint32_t slot)
+void steering_remove(struct steering *s, unsigned address, uint32_t worker)
 {
 	sl_check(s, STEERING_MAGIC);
 	if (s->program != NULL)
-		steer_remove(s->program, address, slot);
+		steer_remove(s->program, address, s->slot_of[worker]);
+}
+
+/* Between the two no place has the socket, and the kernel's hash decides. */
+void steering_move(struct steering *s, uint32_t worker, uint32_t slot)
+{
+	const struct listeners *l = s->listeners;
+
+	sl_check(s, STEERING_MAGIC);
+	for (unsigned i = 0; l != NULL && i < listeners_count(l); i++)
+		steering_remove(s, i, worker);
+	s->slot_of[worker] = slot;
+	for (unsigned i = 0; l != NULL && i < listeners_count(l); i++)
+		steering_place(s, i, worker, listeners_fd(l, worker, i));
 }
 
 void steering_open(struct steering *s, uint32_t slot)
@@ -310,7 +335,7 @@ static void on_renewed(void *arg, uint32_t worker, unsigned address, int fd)
 	steering_place(arg, address, worker, fd);
 }
 
-void steering_relisten(struct steering *s, struct listeners *l, uint32_t slot)
+void steering_relisten(struct steering *s, struct listeners *l, uint32_t worker)
 {
 	struct why why = WHY_NONE;
 	char text[1200];
@@ -318,9 +343,9 @@ void steering_relisten(struct steering *s, struct listeners *l, uint32_t slot)
 	sl_check(s, STEERING_MAGIC);
 	if (s->program == NULL)
 		return;
-	if (listeners_renew(l, slot, on_renewed, s, &why) < 0)
+	if (listeners_renew(l, worker, on_renewed, s, &why) < 0)
 		log_err("a listener cannot be renewed: what waits there waits for the next worker",
-				"slot=%u error=\"%s\"", slot, why_text(&why, text, sizeof(text)));
+				"slot=%u error=\"%s\"", worker, why_text(&why, text, sizeof(text)));
 }
 
 /* ---- what there is to tell ---- */

@@ -4,8 +4,8 @@
  * the kernel has by itself (its hash; SO_INCOMING_CPU for mode cpu).  Owns the board, which is the
  * program's map, or a memfd of the same layout.  Master only; single-threaded.
  *
- * A slot gets new connections while it is open here, its worker says READY on the board, and
- * its heartbeat is fresh.
+ * The listeners of a worker feed one slot, at first its first.  A slot gets new connections while
+ * it is open here, its worker says READY on the board, and its heartbeat is fresh.
  */
 #pragma once
 
@@ -29,7 +29,7 @@ struct steering;
 /* node_id: says in bpf_pin_dir whose pins these are.  -errno with why: with `steering: on` also
  * when there is no BPF, or bpf_pin_dir belongs to another node. */
 int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
-		uint32_t n_slots, struct why *why);
+		uint32_t n_workers, uint32_t n_slots, struct why *why);
 /* The board is unmapped, pins are removed; a program goes with the last listener it is attached
  * to. */
 void steering_free(struct steering *s);
@@ -39,24 +39,30 @@ struct board *steering_board(const struct steering *s);
 /* For workers to inherit.  Borrowed. */
 int steering_board_fd(const struct steering *s);
 
-/* Steers these: address i is group i, worker w is slot w.  Afterwards steering_place() for single
+/* So many workers there are now, of those the board has room for. */
+void steering_set_workers(struct steering *s, uint32_t n_workers);
+
+/* Steers these: address i is group i.  Afterwards steering_place() for single
  * ones.  -errno with why only when `steering: on`. */
 int steering_take_listeners(struct steering *s, const struct listeners *l, struct why *why);
 /* Before they are freed. */
 void steering_drop_listeners(struct steering *s);
-/* One socket, listening, for (address, slot); replaces what was there.  Says in the log when it
+/* One socket, listening, for (address, worker); replaces what was there.  Says in the log when it
  * cannot: the kernel's hash then decides for that slot. */
-void steering_place(struct steering *s, unsigned address, uint32_t slot, int fd);
-void steering_remove(struct steering *s, unsigned address, uint32_t slot);
+void steering_place(struct steering *s, unsigned address, uint32_t worker, int fd);
+void steering_remove(struct steering *s, unsigned address, uint32_t worker);
+/* The worker's listeners feed that slot from now on. */
+void steering_move(struct steering *s, uint32_t worker, uint32_t slot);
 
 /* From now on the slot may get new connections, or gets none. */
 void steering_open(struct steering *s, uint32_t slot);
 void steering_close(struct steering *s, uint32_t slot);
 
-/* The slot's worker is gone (close it first): its listeners are renewed, so that what waits at
- * them goes to the others at once.  Without BPF they are kept: the queue waits for the next worker.
+/* The worker's process is gone (close its slot first): its listeners are renewed, so that what
+ * waits at them goes to the others at once.  Without BPF they are kept: the queue waits for the
+ * next worker.
  */
-void steering_relisten(struct steering *s, struct listeners *l, uint32_t slot);
+void steering_relisten(struct steering *s, struct listeners *l, uint32_t worker);
 
 /* At once.  -ENOTSUP with why: this mode needs BPF. */
 int steering_set_mode(struct steering *s, enum steer_mode mode, struct why *why);

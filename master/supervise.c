@@ -3,344 +3,260 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 
 #include "base/check.h"
-#include "base/clock.h"
-#include "master/child.h"
 #include "master/listen.h"
-#include "master/spawn.h"
+#include "master/seat.h"
 #include "master/steering.h"
-#include "master/worker_words.h"
-#include "shm/ipc.h"
 
 #define SUPERVISE_MAGIC SL_MAGIC('S', 'U', 'P', 'V')
-/* Between SIGABRT (leaves a core to look at) and SIGKILL. */
-#define HANG_GRACE_MS 1000
-/* Beyond the deadline that DRAIN tells. */
-#define DRAIN_SLACK_MS 1000
-/* New connections of a worn-out worker's sockets wait for so long at most. */
-#define RECYCLE_DRAIN_MS 5000
+/* A replacement that is not ready by then is given up, and the old process goes on. */
+#define OVERLAP_PATIENCE_S 30
 
-struct slot {
-	struct supervise *owner;
+struct worker {
 	uint32_t number;
-	struct child *child;
-	int channel, wake;
-	struct event *readable;
-	bool is_ready, is_draining;
-	char failure[256];
+	struct seat *seats[BOARD_SEATS];
+	unsigned current; /* the seat whose process takes connections */
+	bool wants_restart;
 };
 
 struct supervise {
 	uint32_t magic;
-	struct event_base *base;
-	struct supervise_conf conf;
+	struct seat_shared shared;
 	const struct supervise_events *events;
 	void *arg;
 
-	struct board *board; /* the steering's */
-	struct stat_area *stat;
-	int stat_fd, conf_fd;
 	struct event *heartbeats;
+	struct event *impatience; /* with `starting` */
+	struct worker *starting;  /* its other seat starts a replacement; NULL: none does */
 	bool is_stopping;
-	struct slot slots[BOARD_SLOTS_MAX];
+	uint32_t n_workers, n_ever;
+	uint64_t n_replaced, n_failed;
+	struct worker workers[CONF_WORKERS_MAX];
 };
 
-/* ---- what workers say ---- */
-
-static void on_ready(struct slot *s, struct ipc_in *in)
+static struct steering *steering_of(const struct supervise *v)
 {
-	uint32_t pid = ipc_get_u32(in);
-	uint64_t generation = ipc_get_u64(in);
-
-	s->is_ready = true;
-	s->failure[0] = '\0';
-	if (!s->is_draining)
-		steering_open(s->owner->conf.steering, s->number);
-	log_info("worker ready", "slot=%u worker_pid=%u generation=%llu", s->number, pid,
-			(unsigned long long)generation);
-	s->owner->events->ready(s->owner->arg, s->number, generation);
+	return v->shared.conf.steering;
 }
 
-static void on_generation_done(struct slot *s, struct ipc_in *in)
+static struct seat *seat_now(const struct worker *w)
 {
-	s->owner->events->generation_done(s->owner->arg, s->number, ipc_get_u64(in));
+	return w->seats[w->current];
 }
 
-static void on_plugin_state(struct slot *s, struct ipc_in *in)
+static struct seat *seat_other(const struct worker *w)
 {
-	struct plugin_report r;
-
-	if (worker_read_report(in, &r))
-		s->owner->events->plugin_state(s->owner->arg, s->number, &r);
+	return w->seats[!w->current];
 }
 
-static void on_plugin_stats(struct slot *s, struct ipc_in *in)
+static bool has_process(const struct worker *w)
 {
-	struct plugin_counts c;
-
-	if (worker_read_counts(in, &c))
-		s->owner->events->plugin_counts(s->owner->arg, s->number, &c);
+	return seat_pid(w->seats[0]) != 0 || seat_pid(w->seats[1]) != 0;
 }
 
-static void on_failed(struct slot *s, struct ipc_in *in)
+/* One that drains has closed its copies. */
+static bool is_listening(const struct worker *w)
 {
-	struct str text = ipc_get_str(in);
-	char quoted[512];
-
-	snprintf(s->failure, sizeof(s->failure), "%.*s", STR_ARG(str_head(text, 255)));
-	log_err("worker cannot start", "slot=%u error=%s", s->number,
-			log_quote(quoted, sizeof(quoted), text));
+	for (unsigned i = 0; i < BOARD_SEATS; i++) {
+		if (seat_pid(w->seats[i]) != 0 && !seat_is_draining(w->seats[i]))
+			return true;
+	}
+	return false;
 }
 
-static void close_channel(struct slot *s)
+/* ---- replacement: starting → taken over → the old one finishes ---- */
+
+static void end_overlap(struct supervise *v)
 {
-	if (s->readable != NULL)
-		event_free(s->readable);
-	s->readable = NULL;
-	sl_close_fd(&s->channel);
-	sl_close_fd(&s->wake);
-	s->channel = s->wake = -1;
+	v->starting = NULL;
+	event_del(v->impatience);
 }
 
-/* A worker runs untrusted code: what it sends is checked, and a lie costs its life. */
-static void kill_liar(struct slot *s, const char *what)
+/* What there is to do next: one replacement at a time. */
+static void advance(struct supervise *v)
 {
-	log_err("worker broke its channel: replaced", "slot=%u what=\"%s\"", s->number, what);
-	close_channel(s);
-	steering_close(s->owner->conf.steering, s->number);
-	child_replace(s->child, SIGKILL, HANG_GRACE_MS);
-}
+	const struct timeval patience = {.tv_sec = OVERLAP_PATIENCE_S};
 
-static void send_or_replace(struct slot *s, const struct ipc_out *out)
-{
-	int r = s->channel >= 0 ? ipc_send(s->channel, out) : 0;
+	for (uint32_t i = 0; i < v->n_workers && v->starting == NULL && !v->is_stopping; i++) {
+		struct worker *w = &v->workers[i];
 
-	/* a full channel means a worker that has not read for long: the heartbeat decides;
-	 * a generation is told by board and eventfd too */
-	if (r < 0)
-		kill_liar(s, strerror(-r));
-}
-
-static void drain_slot(struct slot *s, uint32_t drain_ms)
-{
-	uint32_t grace_ms = drain_ms + DRAIN_SLACK_MS;
-	struct ipc_out out;
-
-	s->is_draining = true;
-	steering_close(s->owner->conf.steering, s->number);
-	ipc_begin(&out, IPC_DRAIN);
-	ipc_put_u32(&out, drain_ms);
-	send_or_replace(s, &out);
-	/* one that is not ready yet has nothing to finish */
-	if (s->owner->is_stopping)
-		child_stop(s->child, s->is_ready ? 0 : SIGKILL, grace_ms);
-	else
-		child_replace(s->child, 0, grace_ms);
-}
-
-static void on_worn_out(struct slot *s, struct ipc_in *in)
-{
-	uint64_t discards = ipc_get_u64(in);
-
-	if (s->owner->is_stopping || s->is_draining || !s->is_ready)
-		return;
-	log_notice("worker is worn out by discarded plugin VMs: replaced", "slot=%u discards=%llu",
-			s->number, (unsigned long long)discards);
-	drain_slot(s, RECYCLE_DRAIN_MS);
-}
-
-typedef void message_fn(struct slot *s, struct ipc_in *in);
-static message_fn *const on_message[IPC_TYPE_COUNT] = {
-		[IPC_READY] = on_ready,
-		[IPC_GENERATION_DONE] = on_generation_done,
-		[IPC_PLUGIN_STATE] = on_plugin_state,
-		[IPC_PLUGIN_STATS] = on_plugin_stats,
-		[IPC_FAILED] = on_failed,
-		[IPC_WORN_OUT] = on_worn_out,
-};
-
-static void on_channel(evutil_socket_t fd, short what, void *arg)
-{
-	struct slot *s = arg;
-	struct ipc_in in;
-	int r;
-
-	(void)what;
-	for (int i = 0; i < 64; i++) {
-		r = ipc_recv(fd, &in);
-		if (r == IPC_E_AGAIN)
-			return;
-		if (r == IPC_E_CLOSED) {
-			close_channel(s);
-			return;
+		/* the other seat may still finish what it had the last time */
+		if (!w->wants_restart || seat_pid(seat_other(w)) != 0)
+			continue;
+		w->wants_restart = false;
+		if (seat_pid(seat_now(w)) == 0) {
+			seat_start(seat_now(w)); /* now, not when its back-off is over */
+			continue;
 		}
-		if (r != 0 || on_message[in.type] == NULL) {
-			kill_liar(s, "malformed message");
-			return;
-		}
-		on_message[in.type](s, &in);
-		if (s->channel != fd)
-			return; /* the owner's answer could not be sent */
-		if (!ipc_done(&in)) {
-			kill_liar(s, "bad length");
-			return;
-		}
+		log_notice("worker is replaced", "slot=%u worker_pid=%d", i,
+				(int)seat_pid(seat_now(w)));
+		v->starting = w;
+		event_add(v->impatience, &patience);
+		seat_start(seat_other(w));
 	}
 }
 
-/* ---- start and end of a worker ---- */
-
-static int open_channel(struct slot *s, int *ret_theirs, struct why *why)
+static void leave(struct supervise *v, struct seat *old, uint32_t drain_ms)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
-		return why_errno(why, errno, "channel of worker %u", s->number);
-	s->channel = pair[0];
-	*ret_theirs = pair[1];
-	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->readable = event_new(s->owner->base, s->channel, EV_READ | EV_PERSIST, on_channel, s);
-	if (s->wake < 0 || s->readable == NULL || event_add(s->readable, NULL) < 0)
-		return why_errno(why, errno != 0 ? errno : ENOMEM, "channel of worker %u",
-				s->number);
-	return 0;
+	seat_drain(old, drain_ms);
+	v->events->left(v->arg, seat_slot(old));
 }
 
-static void set_slot_state(struct slot *s, enum slot_state state)
+static void take_over(struct supervise *v, struct worker *w)
 {
-	board_slot_reset(&s->owner->board->slots[s->number], state, child_restarts(s->child));
+	struct seat *old = seat_now(w), *now = seat_other(w);
+
+	end_overlap(v);
+	v->n_replaced++;
+	w->current = !w->current;
+	steering_close(steering_of(v), seat_slot(old));
+	steering_move(steering_of(v), w->number, seat_slot(now));
+	steering_open(steering_of(v), seat_slot(now));
+	log_notice("worker taken over: the old process finishes its requests",
+			"slot=%u worker_pid=%d old_pid=%d", w->number, (int)seat_pid(now),
+			(int)seat_pid(old));
+	leave(v, old, v->shared.conf.conf->shutdown_timeout_ms);
 }
 
-static int start_worker(void *arg, pid_t *ret, struct why *why)
+static void give_up_overlap(struct supervise *v, const char *reason)
 {
-	struct slot *s = arg;
-	struct supervise *v = s->owner;
-	struct spawn_fd fds[IPC_FD_LISTENERS + LISTEN_ADDRESSES_MAX];
-	sl_auto_fd int theirs = -1;
-	char number[12];
-	char *argv[] = {v->conf.program, (char[]){"--slot"}, number, NULL};
-	unsigned n = 0, n_listeners = listeners_count(v->conf.listeners);
-	int r;
+	struct worker *w = v->starting;
 
-	close_channel(s);
-	s->is_ready = s->is_draining = false;
-	r = open_channel(s, &theirs, why);
-	if (r < 0)
-		return r;
-	set_slot_state(s, SLOT_STARTING);
-	snprintf(number, sizeof(number), "%u", s->number);
-	fds[n++] = (struct spawn_fd){theirs, IPC_FD_CHANNEL};
-	fds[n++] = (struct spawn_fd){v->conf_fd, IPC_FD_CONF};
-	fds[n++] = (struct spawn_fd){steering_board_fd(v->conf.steering), IPC_FD_BOARD};
-	fds[n++] = (struct spawn_fd){v->stat_fd, IPC_FD_STAT};
-	fds[n++] = (struct spawn_fd){s->wake, IPC_FD_WAKE};
-	fds[n++] = (struct spawn_fd){v->conf.dict_fd, IPC_FD_DICT};
-	fds[n++] = (struct spawn_fd){v->conf.lat_fd, IPC_FD_LAT};
-	fds[n++] = (struct spawn_fd){v->conf.lat_names_fd, IPC_FD_LAT_NAMES};
-	fds[n++] = (struct spawn_fd){v->conf.traffic_fd, IPC_FD_TRAFFIC};
-	fds[n++] = (struct spawn_fd){v->conf.breaker_fd, IPC_FD_BREAKER};
-	for (unsigned i = 0; i < n_listeners; i++)
-		fds[n++] = (struct spawn_fd){listeners_fd(v->conf.listeners, s->number, i),
-				IPC_FD_LISTENERS + (int)i};
-	return spawn_program(ret, argv, fds, n, why);
+	log_err("a replacement did not become ready: the old process goes on",
+			"slot=%u reason=\"%s\"", w->number, reason);
+	end_overlap(v);
+	v->n_failed++;
+	seat_end(seat_other(w), SIGKILL);
+}
+
+static void on_impatience(evutil_socket_t fd, short what, void *arg)
+{
+	struct supervise *v = arg;
+
+	(void)fd;
+	(void)what;
+	if (v->starting != NULL)
+		give_up_overlap(v, "it took too long");
+	advance(v);
+}
+
+/* ---- what seats tell ---- */
+
+static void on_ready(void *arg, struct seat *s, uint64_t generation)
+{
+	struct supervise *v = arg;
+	struct worker *w = &v->workers[seat_worker(s)];
+
+	if (s != seat_now(w) && w == v->starting)
+		take_over(v, w);
+	else if (s == seat_now(w))
+		steering_open(steering_of(v), seat_slot(s));
+	else
+		return;
+	v->events->ready(v->arg, seat_slot(s), generation);
+	advance(v);
+}
+
+static void on_worn_out(void *arg, struct seat *s, uint64_t discards)
+{
+	struct supervise *v = arg;
+	struct worker *w = &v->workers[seat_worker(s)];
+
+	if (v->is_stopping || s != seat_now(w))
+		return;
+	log_notice("worker is worn out by discarded plugin VMs", "slot=%u discards=%llu", w->number,
+			(unsigned long long)discards);
+	w->wants_restart = true;
+	advance(v);
 }
 
 static void tell_if_all_stopped(struct supervise *v)
 {
-	for (uint32_t i = 0; i < v->conf.n_workers; i++) {
-		if (child_pid(v->slots[i].child) != 0)
+	for (uint32_t i = 0; i < v->shared.conf.workers_max; i++) {
+		if (has_process(&v->workers[i]))
 			return;
 	}
 	v->events->stopped(v->arg);
 }
 
-static void on_worker_ended(void *arg, int status, bool is_last)
+static void on_ended(void *arg, struct seat *s, bool is_last)
 {
-	struct slot *s = arg;
-	struct supervise *v = s->owner;
+	struct supervise *v = arg;
+	struct worker *w = &v->workers[seat_worker(s)];
 
-	(void)status;
-	/* nothing new comes here from now on; what waits goes to the others */
-	steering_close(v->conf.steering, s->number);
-	set_slot_state(s, SLOT_DEAD);
-	if (!is_last && !v->is_stopping)
-		steering_relisten(v->conf.steering, v->conf.listeners, s->number);
-	/* its last words */
-	if (s->channel >= 0)
-		on_channel(s->channel, EV_READ, s);
-	close_channel(s);
-	steering_close(v->conf.steering, s->number);
-	s->is_ready = s->is_draining = false;
-	stat_reset_gauges(&v->stat->workers[s->number]);
-	v->events->gone(v->arg, s->number);
-	if (v->is_stopping)
+	/* what waits at its listeners goes to the others, unless another process is there to take
+	 * it: a copy that stays open would keep it from them */
+	if (!is_last && !v->is_stopping && !is_listening(w))
+		steering_relisten(steering_of(v), v->shared.conf.listeners, w->number);
+	v->events->gone(v->arg, seat_slot(s));
+	if (v->is_stopping) {
 		tell_if_all_stopped(v);
+		return;
+	}
+	if (w == v->starting && s == seat_other(w))
+		give_up_overlap(v, "it ended");
+	advance(v);
 }
 
-static const struct child_events worker_events = {
-		.start = start_worker,
-		.ended = on_worker_ended,
+static const struct seat_events seat_events = {
+		.ready = on_ready,
+		.worn_out = on_worn_out,
+		.ended = on_ended,
 };
 
 /* ---- heartbeat ---- */
 
+static void check_heartbeat(struct supervise *v, struct seat *s)
+{
+	uint64_t silent_ms = seat_silent_ms(s);
+
+	if (silent_ms < v->shared.conf.conf->worker_hang_ms)
+		return;
+	log_err("worker hangs: replaced", "slot=%u worker_pid=%d silent_ms=%llu", seat_worker(s),
+			(int)seat_pid(s), (unsigned long long)silent_ms);
+	seat_kill(s, SIGABRT);
+}
+
 static void check_heartbeats(evutil_socket_t fd, short what, void *arg)
 {
 	struct supervise *v = arg;
-	uint64_t now = clock_mono_ns(), beat;
 
 	(void)fd;
 	(void)what;
-	for (uint32_t i = 0; i < v->conf.n_workers; i++) {
-		struct slot *s = &v->slots[i];
-
-		beat = atomic_load(&v->board->slots[i].heartbeat_ns);
-		if (child_pid(s->child) == 0 || beat > now ||
-				(now - beat) / 1000000 < v->conf.conf->worker_hang_ms)
-			continue;
-		log_err("worker hangs: replaced", "slot=%u worker_pid=%d silent_ms=%llu", i,
-				(int)child_pid(s->child),
-				(unsigned long long)((now - beat) / 1000000));
-		steering_close(v->conf.steering, i);
-		child_replace(s->child, SIGABRT, HANG_GRACE_MS);
-	}
+	for (uint32_t i = 0; i < supervise_slots(v); i++)
+		check_heartbeat(v, v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS]);
 }
 
 static int watch_heartbeats(struct supervise *v)
 {
-	uint32_t every_ms = v->conf.conf->worker_hang_ms / 8 + 1;
+	uint32_t every_ms = v->shared.conf.conf->worker_hang_ms / 8 + 1;
 	struct timeval tv;
 
 	if (every_ms > 1000)
 		every_ms = 1000;
 	tv = (struct timeval){.tv_sec = every_ms / 1000,
 			.tv_usec = (suseconds_t)(every_ms % 1000) * 1000};
-	v->heartbeats = event_new(v->base, -1, EV_PERSIST, check_heartbeats, v);
-	return v->heartbeats == NULL || event_add(v->heartbeats, &tv) < 0 ? -ENOMEM : 0;
+	v->heartbeats = event_new(v->shared.base, -1, EV_PERSIST, check_heartbeats, v);
+	v->impatience = evtimer_new(v->shared.base, on_impatience, v);
+	return v->heartbeats == NULL || v->impatience == NULL || event_add(v->heartbeats, &tv) < 0
+			       ? -ENOMEM
+			       : 0;
 }
 
 /* ---- life ---- */
 
-static int make_slots(struct supervise *v)
+static int make_seats(struct supervise *v, struct why *why)
 {
-	char name[32];
 	int r = 0;
 
-	for (uint32_t i = 0; r == 0 && i < v->conf.n_workers; i++) {
-		struct slot *s = &v->slots[i];
+	for (uint32_t i = 0; r == 0 && i < supervise_slots(v); i++) {
+		struct worker *w = &v->workers[i / BOARD_SEATS];
 
-		*s = (struct slot){.owner = v, .number = i, .channel = -1, .wake = -1};
-		snprintf(name, sizeof(name), "sluice-worker %u", i);
-		r = child_new(&s->child, v->base, name, &worker_events, s);
-		if (r == 0)
-			child_set_delay(s->child, v->conf.conf->worker_restart_delay_ms);
+		w->number = i / BOARD_SEATS;
+		r = seat_new(&w->seats[i % BOARD_SEATS], &v->shared, i, why);
 	}
 	return r;
 }
@@ -354,23 +270,30 @@ int supervise_new(struct supervise **ret, struct event_base *base,
 
 	if (v == NULL)
 		return why_errno(why, ENOMEM, "workers");
-	sl_assert(conf->n_workers <= BOARD_SLOTS_MAX);
+	sl_assert(conf->n_workers <= conf->workers_max && conf->workers_max <= CONF_WORKERS_MAX);
 	v->magic = SUPERVISE_MAGIC;
-	v->base = base;
-	v->conf = *conf;
 	v->events = events;
 	v->arg = arg;
-	v->stat_fd = v->conf_fd = -1;
-	v->board = steering_board(conf->steering);
-	r = stat_create(&v->stat, &v->stat_fd, conf->n_workers, why);
+	v->n_workers = v->n_ever = conf->n_workers;
+	v->shared = (struct seat_shared){.base = base,
+			.conf = *conf,
+			.board = steering_board(conf->steering),
+			.stat_fd = -1,
+			.conf_fd = -1,
+			.events = &seat_events,
+			.arg = v,
+			.heard = events,
+			.heard_arg = arg};
+	r = stat_create(&v->shared.stat, &v->shared.stat_fd, supervise_slots(v), why);
 	if (r < 0)
 		return r;
-	v->conf_fd = conf_to_fd(conf->conf, why);
-	if (v->conf_fd < 0)
-		return v->conf_fd;
-	r = make_slots(v);
-	if (r == 0)
-		r = watch_heartbeats(v);
+	v->shared.conf_fd = conf_to_fd(conf->conf, why);
+	if (v->shared.conf_fd < 0)
+		return v->shared.conf_fd;
+	r = make_seats(v, why);
+	if (r < 0)
+		return r;
+	r = watch_heartbeats(v);
 	if (r < 0)
 		return why_errno(why, -r, "workers");
 	*ret = sl_steal(v);
@@ -382,18 +305,16 @@ void supervise_free(struct supervise *v)
 	if (v == NULL)
 		return;
 	sl_check(v, SUPERVISE_MAGIC);
-	for (uint32_t i = 0; i < v->conf.n_workers; i++) {
-		if (v->slots[i].child == NULL)
-			continue;
-		child_free(v->slots[i].child);
-		close_channel(&v->slots[i]);
-	}
+	for (uint32_t i = 0; i < supervise_slots(v); i++)
+		seat_free(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS]);
 	if (v->heartbeats != NULL)
 		event_free(v->heartbeats);
-	if (v->stat != NULL)
-		stat_unmap(v->stat);
-	sl_close_fd(&v->stat_fd);
-	sl_close_fd(&v->conf_fd);
+	if (v->impatience != NULL)
+		event_free(v->impatience);
+	if (v->shared.stat != NULL)
+		stat_unmap(v->shared.stat);
+	sl_close_fd(&v->shared.stat_fd);
+	sl_close_fd(&v->shared.conf_fd);
 	v->magic = 0;
 	free(v);
 }
@@ -401,19 +322,22 @@ void supervise_free(struct supervise *v)
 void supervise_start(struct supervise *v)
 {
 	sl_check(v, SUPERVISE_MAGIC);
-	for (uint32_t i = 0; i < v->conf.n_workers; i++)
-		child_start(v->slots[i].child);
+	for (uint32_t i = 0; i < v->n_workers; i++)
+		seat_start(seat_now(&v->workers[i]));
 }
 
 void supervise_stop(struct supervise *v, uint32_t drain_ms)
 {
 	sl_check(v, SUPERVISE_MAGIC);
 	v->is_stopping = true;
-	for (uint32_t i = 0; i < v->conf.n_workers; i++) {
+	end_overlap(v);
+	for (uint32_t i = 0; i < supervise_slots(v); i++) {
+		struct seat *s = v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS];
+
 		if (drain_ms != 0)
-			drain_slot(&v->slots[i], drain_ms);
+			seat_drain(s, drain_ms);
 		else
-			child_stop(v->slots[i].child, SIGKILL, HANG_GRACE_MS);
+			seat_end(s, SIGKILL);
 	}
 	tell_if_all_stopped(v);
 }
@@ -421,21 +345,16 @@ void supervise_stop(struct supervise *v, uint32_t drain_ms)
 void supervise_publish(struct supervise *v, uint64_t generation)
 {
 	struct ipc_out out;
-	uint64_t one = 1;
-	ssize_t ignored;
 
 	sl_check(v, SUPERVISE_MAGIC);
-	atomic_store(&v->board->live_generation, generation);
+	atomic_store(&v->shared.board->live_generation, generation);
 	ipc_begin(&out, IPC_GENERATION);
 	ipc_put_u64(&out, generation);
-	for (uint32_t i = 0; i < v->conf.n_workers; i++) {
-		struct slot *s = &v->slots[i];
+	for (uint32_t i = 0; i < supervise_slots(v); i++) {
+		struct seat *s = v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS];
 
-		if (s->channel < 0)
-			continue;
-		send_or_replace(s, &out);
-		ignored = s->wake >= 0 ? write(s->wake, &one, sizeof(one)) : 0;
-		(void)ignored; /* EAGAIN: it is signalled already */
+		seat_tell(s, &out);
+		seat_wake(s);
 	}
 }
 
@@ -445,54 +364,125 @@ void supervise_set_log_level(struct supervise *v, enum log_level level)
 
 	ipc_begin(&out, IPC_LOG_LEVEL);
 	ipc_put_u32(&out, level);
-	for (uint32_t i = 0; i < v->conf.n_workers; i++)
-		send_or_replace(&v->slots[i], &out);
+	for (uint32_t i = 0; i < supervise_slots(v); i++)
+		seat_tell(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS], &out);
 }
+
+int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
+{
+	sl_check(v, SUPERVISE_MAGIC);
+	if (v->is_stopping) {
+		why_set(why, NULL, 0, "the node is stopping");
+		return -ESHUTDOWN;
+	}
+	if (worker != SUPERVISE_ALL && worker >= v->n_workers) {
+		why_set(why, NULL, 0, "there is no worker %u; there are 0 to %u", worker,
+				v->n_workers - 1);
+		return -ENOENT;
+	}
+	for (uint32_t i = 0; i < v->n_workers; i++) {
+		if (worker == SUPERVISE_ALL || worker == i)
+			v->workers[i].wants_restart = true;
+	}
+	advance(v);
+	return 0;
+}
+
+void supervise_replacements(const struct supervise *v, struct supervise_replacements *ret)
+{
+	*ret = (struct supervise_replacements){.waiting = v->starting != NULL,
+			.done = v->n_replaced,
+			.failed = v->n_failed};
+	for (uint32_t i = 0; i < v->n_workers; i++)
+		ret->waiting += v->workers[i].wants_restart;
+}
+
+/* ---- questions ---- */
 
 uint32_t supervise_count(const struct supervise *v)
 {
-	return v->conf.n_workers;
+	return v->n_workers;
+}
+
+uint32_t supervise_count_ever(const struct supervise *v)
+{
+	return v->n_ever;
+}
+
+uint32_t supervise_slots(const struct supervise *v)
+{
+	return v->shared.conf.workers_max * BOARD_SEATS;
 }
 
 uint32_t supervise_ready(const struct supervise *v)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < v->conf.n_workers; i++)
-		n += supervise_is_ready(v, i);
+	for (uint32_t i = 0; i < v->n_workers; i++) {
+		const struct seat *s = seat_now(&v->workers[i]);
+
+		n += seat_is_ready(s) && !seat_is_draining(s);
+	}
 	return n;
 }
 
-bool supervise_is_ready(const struct supervise *v, uint32_t slot)
+pid_t supervise_pid(const struct supervise *v, uint32_t worker)
 {
-	return v->slots[slot].is_ready && !v->slots[slot].is_draining;
+	return seat_pid(seat_now(&v->workers[worker]));
 }
 
-const char *supervise_state(const struct supervise *v, uint32_t slot)
+uint32_t supervise_restarts(const struct supervise *v, uint32_t worker)
 {
-	const struct slot *s = &v->slots[slot];
+	const struct worker *w = &v->workers[worker];
+	uint32_t starts = seat_starts(w->seats[0]) + seat_starts(w->seats[1]);
 
-	if (child_pid(s->child) == 0)
-		return "down";
-	return s->is_draining ? "draining" : s->is_ready ? "ready" : "starting";
-}
-
-pid_t supervise_pid(const struct supervise *v, uint32_t slot)
-{
-	return child_pid(v->slots[slot].child);
-}
-
-uint32_t supervise_restarts(const struct supervise *v, uint32_t slot)
-{
-	return child_restarts(v->slots[slot].child);
-}
-
-const char *supervise_failure(const struct supervise *v, uint32_t slot)
-{
-	return v->slots[slot].failure;
+	return starts > 0 ? starts - 1 : 0;
 }
 
 const struct stat_area *supervise_stat(const struct supervise *v)
 {
-	return v->stat;
+	return v->shared.stat;
+}
+
+static const char *state_of(const struct seat *s)
+{
+	if (seat_pid(s) == 0)
+		return "down";
+	return seat_is_draining(s) ? "draining" : seat_is_ready(s) ? "ready" : "starting";
+}
+
+uint32_t supervise_slot(const struct supervise *v, uint32_t worker)
+{
+	return seat_slot(seat_now(&v->workers[worker]));
+}
+
+const char *supervise_state(const struct supervise *v, uint32_t worker)
+{
+	return state_of(seat_now(&v->workers[worker]));
+}
+
+/* The process that takes connections is always told, another while it runs. */
+static bool is_told(const struct supervise *v, const struct worker *w, unsigned seat)
+{
+	return seat_pid(w->seats[seat]) != 0 || (seat == w->current && w->number < v->n_workers);
+}
+
+bool supervise_process_at(const struct supervise *v, uint32_t i, struct supervise_process *ret)
+{
+	for (uint32_t slot = 0; slot < supervise_slots(v); slot++) {
+		const struct worker *w = &v->workers[slot / BOARD_SEATS];
+		const struct seat *s = w->seats[slot % BOARD_SEATS];
+
+		if (!is_told(v, w, slot % BOARD_SEATS) || i-- != 0)
+			continue;
+		*ret = (struct supervise_process){.worker = w->number,
+				.slot = slot,
+				.pid = seat_pid(s),
+				.state = state_of(s),
+				.restarts = supervise_restarts(v, w->number),
+				.failure = seat_failure(s),
+				.has_others_counters = !is_told(v, w, !(slot % BOARD_SEATS))};
+		return true;
+	}
+	return false;
 }

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The workers of this node: started with their listeners and shared memory, watched (end,
- * heartbeat), replaced, drained.  Says what they say: the owner hears of every READY,
- * GENERATION_DONE and PLUGIN_STATE.  libevent; single-threaded.
+ * The workers of this node: started, watched (end, heartbeat), replaced, drained.  Says what they
+ * say: the owner hears of every READY, GENERATION_DONE and PLUGIN_STATE.  libevent;
+ * single-threaded.
+ *
+ * A worker is a number and its listeners.  Its processes sit on BOARD_SEATS slots of the board
+ * (master/seat): one takes connections; while a replacement overlaps, the other starts or
+ * finishes.  Both accept from the same listeners, so none is lost in between.
  */
 #pragma once
 
@@ -46,7 +50,9 @@ struct supervise_events {
 	void (*generation_done)(void *arg, uint32_t slot, uint64_t generation);
 	void (*plugin_state)(void *arg, uint32_t slot, const struct plugin_report *r);
 	void (*plugin_counts)(void *arg, uint32_t slot, const struct plugin_counts *c);
-	/* The process is gone (another follows by itself unless everything stops). */
+	/* It drains: it counts on, and no longer among the workers. */
+	void (*left)(void *arg, uint32_t slot);
+	/* The process is gone. */
 	void (*gone)(void *arg, uint32_t slot);
 	/* After supervise_stop: the last one is gone. */
 	void (*stopped)(void *arg);
@@ -56,7 +62,7 @@ struct supervise_conf {
 	const struct conf *conf;
 	struct listeners *listeners; /* must outlive the workers */
 	struct steering *steering;   /* likewise; has taken the listeners */
-	uint32_t n_workers;
+	uint32_t n_workers, workers_max;
 	int dict_fd;              /* shm/dict; borrowed */
 	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
 	int traffic_fd;           /* shm/traffic; borrowed */
@@ -79,14 +85,42 @@ void supervise_stop(struct supervise *s, uint32_t drain_ms);
 void supervise_publish(struct supervise *s, uint64_t generation);
 void supervise_set_log_level(struct supervise *s, enum log_level level);
 
+/* Of workers, since the start. */
+struct supervise_replacements {
+	uint32_t waiting; /* asked for, and not ready to take over */
+	uint64_t done, failed;
+};
+void supervise_replacements(const struct supervise *s, struct supervise_replacements *ret);
+
+#define SUPERVISE_ALL UINT32_MAX
+/* Overlapping, one worker after the other; the state is told by supervise_process_at().  -ENOENT
+ * with why: there is no such worker; -ESHUTDOWN: the node stops. */
+int supervise_restart(struct supervise *s, uint32_t worker, struct why *why);
+
 uint32_t supervise_count(const struct supervise *s);
-/* Workers that said READY and still run. */
+/* Of the board, the counters, the histograms: every process has one. */
+uint32_t supervise_slots(const struct supervise *s);
+/* Workers that said READY and take connections. */
 uint32_t supervise_ready(const struct supervise *s);
-bool supervise_is_ready(const struct supervise *s, uint32_t slot);
-/* "starting", "ready", "draining", "down" */
-const char *supervise_state(const struct supervise *s, uint32_t slot);
-pid_t supervise_pid(const struct supervise *s, uint32_t slot);
-uint32_t supervise_restarts(const struct supervise *s, uint32_t slot);
-/* What the worker said when it could not start; "" = nothing. */
-const char *supervise_failure(const struct supervise *s, uint32_t slot);
+/* Of the one that takes connections; 0 = not running. */
+pid_t supervise_pid(const struct supervise *s, uint32_t worker);
+/* Its slot, and "starting", "ready", "draining" or "down". */
+uint32_t supervise_slot(const struct supervise *s, uint32_t worker);
+const char *supervise_state(const struct supervise *s, uint32_t worker);
+uint32_t supervise_restarts(const struct supervise *s, uint32_t worker);
 const struct stat_area *supervise_stat(const struct supervise *s);
+/* Workers there are or were: so many have counters. */
+uint32_t supervise_count_ever(const struct supervise *s);
+
+struct supervise_process {
+	uint32_t worker, slot;
+	pid_t pid;         /* 0 = not running */
+	const char *state; /* "starting", "ready", "draining", "down" */
+	uint32_t restarts; /* of the worker */
+	/* What it said when it could not start; "" = nothing. */
+	const char *failure;
+	/* Of its worker, the slots whose counters have no process to be told with. */
+	bool has_others_counters;
+};
+/* Process i, by worker; a worker without one is told as "down".  False past the last. */
+bool supervise_process_at(const struct supervise *s, uint32_t i, struct supervise_process *ret);

@@ -23,6 +23,16 @@ static int refuse_slots(uint32_t n_slots, struct why *why)
 	return -EINVAL;
 }
 
+/* Until the master says otherwise each slot is a worker. */
+static void fill(struct board *b, uint32_t n_slots)
+{
+	b->n_slots = n_slots;
+	b->seat_shift = 0;
+	atomic_store(&b->n_live, n_slots);
+	atomic_store(&b->n_workers, n_slots);
+	random_bytes(b->ticket_secret, BOARD_SECRET_BYTES);
+}
+
 int board_create(struct board **ret, int *ret_fd, uint32_t n_slots, struct why *why)
 {
 	void *p = NULL;
@@ -34,8 +44,7 @@ int board_create(struct board **ret, int *ret_fd, uint32_t n_slots, struct why *
 	if (r < 0)
 		return r;
 	*ret = p;
-	(*ret)->n_slots = n_slots;
-	random_bytes((*ret)->ticket_secret, BOARD_SECRET_BYTES);
+	fill(*ret, n_slots);
 	return 0;
 }
 
@@ -50,8 +59,7 @@ int board_adopt(struct board **ret, int fd, uint32_t n_slots, struct why *why)
 	if (r < 0)
 		return r;
 	*ret = p;
-	(*ret)->n_slots = n_slots;
-	random_bytes((*ret)->ticket_secret, BOARD_SECRET_BYTES);
+	fill(*ret, n_slots);
 	return 0;
 }
 
@@ -65,7 +73,7 @@ int board_map(struct board **ret, int fd, struct why *why)
 	if (r < 0)
 		return r;
 	b = p;
-	if (b->n_slots == 0 || b->n_slots > BOARD_SLOTS_MAX) {
+	if (b->n_slots == 0 || b->n_slots > BOARD_SLOTS_MAX || b->seat_shift > 1) {
 		why_set(why, NULL, 0, "the board on fd %d has %u slots", fd, b->n_slots);
 		board_unmap(b);
 		return -EBADF;

@@ -19,8 +19,11 @@ typedef __s64 int64_t;
 #define BOARD_WORD64 _Atomic uint64_t
 #endif
 
-#define BOARD_SLOTS_MAX 64
-#define BOARD_ABI 2
+/* A worker has BOARD_SEATS slots, BOARD_SEATS × its number and the next: one for the process that
+ * takes connections, one for the process before or behind it (a replacement overlaps). */
+#define BOARD_SEATS 2
+#define BOARD_SLOTS_MAX 128
+#define BOARD_ABI 3
 #define BOARD_SECRET_BYTES 32
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_DEAD };
@@ -53,10 +56,12 @@ _Static_assert(sizeof(struct board_slot) == 128, "shared layout");
 
 struct board {
 	uint32_t magic, abi;
-	uint32_t n_slots, pad;
+	uint32_t n_slots;
+	BOARD_WORD32 n_live;          /* slots [0, n_live) are steered to */
 	BOARD_WORD64 live_generation; /* committed; workers compare at request start */
 	uint64_t ticket_secret[BOARD_SECRET_BYTES /
 			       8]; /* of the keys of TLS tickets; since start */
-	uint64_t header_pad;
+	uint32_t seat_shift;       /* slot >> seat_shift: the worker */
+	BOARD_WORD32 n_workers;
 	struct board_slot slots[BOARD_SLOTS_MAX];
 };

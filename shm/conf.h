@@ -61,9 +61,11 @@ bool conf_has_tls(const struct conf *c);
 #define CONF_OWN_CERTIFICATE "ssl/default.crt"
 #define CONF_OWN_KEY "ssl/default.key"
 
-#define CONF_WORKERS_MAX 64 /* BOARD_SLOTS_MAX */
+#define CONF_WORKERS_MAX 64 /* BOARD_SLOTS_MAX / BOARD_SEATS */
 /* workers: auto resolved: usable CPUs, 1 … CONF_WORKERS_MAX. */
 uint32_t conf_workers(const struct conf *c);
+/* workers_max: auto resolved, and not below the former. */
+uint32_t conf_workers_max(const struct conf *c);
 
 /* "<prefix>/<name>" malloc'd; NULL = out of memory. */
 char *conf_path(const struct conf *c, const char *name);

@@ -85,16 +85,32 @@ bool conf_has_tls(const struct conf *c)
 	return false;
 }
 
+static uint64_t count_cpus(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint64_t)CPU_COUNT(&cpus) : 1;
+}
+
+static uint32_t within_bounds(uint64_t n)
+{
+	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : (uint32_t)n;
+}
+
 uint32_t conf_workers(const struct conf *c)
 {
 	uint64_t n;
-	cpu_set_t cpus;
 
-	if (!str_to_u64(str_of(c->workers), &n)) {
-		CPU_ZERO(&cpus);
-		n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint64_t)CPU_COUNT(&cpus) : 1;
-	}
-	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : (uint32_t)n;
+	return within_bounds(str_to_u64(str_of(c->workers), &n) ? n : count_cpus());
+}
+
+uint32_t conf_workers_max(const struct conf *c)
+{
+	uint64_t n;
+	uint32_t max = within_bounds(str_to_u64(str_of(c->workers_max), &n) ? n : 2 * count_cpus());
+
+	return max > conf_workers(c) ? max : conf_workers(c);
 }
 
 char *conf_path(const struct conf *c, const char *name)

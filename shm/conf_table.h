@@ -31,6 +31,7 @@
 	X(cluster_max_payload, SIZE, "16777216", RANGE(65536, 1073741824), "Bytes of one message on the control stream.") \
 	X(node_labels, LIST, "", LABELS, "Labels this data plane tells the control plane: name=value, comma-separated.") \
 	X(workers, STRING, "auto", WORKERS, "Worker processes: a number, or auto = one per usable CPU.") \
+	X(workers_max, STRING, "auto", WORKERS, "Worker processes that `sluicectl workers scale` may go up to; shared memory is sized by it. auto = two per usable CPU; never below workers.") \
 	X(worker_user, STRING, "nobody", FILLED, "User the workers and checks run as when the master is root.") \
 	X(untrusted_lua, STRING, "strict", ONE_OF("strict lax off"), "Sandbox of streamed plugins: strict, lax, or off (load none).") \
 	X(custom_plugin_streaming_enabled, BOOL, "on", ANY, "Accept and run streamed plugins.") \

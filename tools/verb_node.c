@@ -55,7 +55,8 @@ static enum ctl_exit judge_workers(const json_t *doc)
 	json_array_foreach (json_object_get(doc, "workers"), i, worker) {
 		const char *state = json_string_value(json_object_get(worker, "state"));
 
-		if (state == NULL || strcmp(state, "ready") != 0)
+		if (state == NULL ||
+				(strcmp(state, "ready") != 0 && strcmp(state, "draining") != 0))
 			return CTL_NEGATIVE;
 	}
 	return CTL_OK;

@@ -7,9 +7,22 @@ const struct ctl_verb ctl_verbs[] = {
 		{"status", "", "the node: version, workers, generation, control stream",
 				"Exit code 1 when the node runs and is not ready to serve.\n", 0, 0,
 				verb_status},
+		{"workers restart", "[N]",
+				"replace workers, one after the other, losing no request",
+				"A new process starts and takes the connections that come from "
+				"then "
+				"on; the old one\nfinishes its requests within "
+				"shutdown_timeout_ms. "
+				"N: only that worker. Returns when\nthe last new process has taken "
+				"over. Exit code 1 when one did not become ready: the\nold one "
+				"goes "
+				"on.\n",
+				0, 1, verb_workers_restart},
 		{"workers", "", "the worker processes",
-				"Exit code 1 when not all of them are ready.\n", 0, 0,
-				verb_workers},
+				"Exit code 1 when not all of them are ready. One that is replaced "
+				"or taken away is\nshown as draining until its last request is "
+				"done; that is no reason for 1.\n",
+				0, 0, verb_workers},
 		{"plugins", "", "streamed plugins: version, where they run, what they count",
 				"Exit code 1 when a plugin's newest version was refused; the "
 				"reason "

@@ -41,7 +41,7 @@ static void a_board_has_between_1_and_64_slots(void **state)
 
 	(void)state;
 	assert_int_equal(board_create(&b, &fd, 0, &why), -EINVAL);
-	assert_int_equal(board_create(&b, &fd, 65, &why), -EINVAL);
+	assert_int_equal(board_create(&b, &fd, BOARD_SLOTS_MAX + 1, &why), -EINVAL);
 }
 
 static void an_fd_that_is_no_board_is_refused(void **state)
