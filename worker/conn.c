@@ -13,8 +13,8 @@
 #include "worker/worker.h"
 
 #define LINGER_MS 2000
-/* While draining: to the first request of a connection that was just made. */
-#define FRESH_DRAIN_MS 1000
+/* While draining: to the next request of a connection. */
+#define IDLE_DRAIN_MS 1000
 #define LINGER_BYTES_MAX (1024 * 1024)
 /* Requests served from one connection's buffer before others get a turn. */
 #define PIPELINE_TURN 16
@@ -51,6 +51,8 @@ static void on_timeout(void *arg)
 		req_on_client_timeout(c->req);
 	else if (c->state == CONN_HEAD)
 		refuse(c, 408);
+	else if (c->state == CONN_IDLE && c->w->is_draining && conn_has_more(c))
+		timer_set(&c->w->timers, &c->timer, IDLE_DRAIN_MS); /* it came just now */
 	else
 		conn_close(c);
 }
@@ -117,26 +119,20 @@ enum conn_presence conn_presence(const struct conn *c)
 	return n < 0 && errno != EAGAIN && errno != EINTR ? CONN_GONE : CONN_THERE;
 }
 
-/* A request is on its way, or about to be: it gets its answer, and with it the end. */
-static bool is_expecting(struct conn *c)
+bool conn_has_more(const struct conn *c)
 {
 	char byte;
 
-	if (c->n_requests == 0)
-		timer_set(&c->w->timers, &c->timer, FRESH_DRAIN_MS);
-	return c->n_requests == 0 || recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	if (c->in != NULL && iobuf_unread(c->in).n != 0)
+		return true;
+	return c->tls == NULL && recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void conn_close_idle(struct worker *w)
 {
-	struct conn *c = w->conns, *next;
-
-	for (; c != NULL; c = next) {
-		next = c->next;
-		if (c->state == CONN_IDLE && !is_expecting(c))
-			conn_close(c);
-		else if (c->state == CONN_HANDSHAKE)
-			timer_set(&w->timers, &c->timer, FRESH_DRAIN_MS);
+	for (struct conn *c = w->conns; c != NULL; c = c->next) {
+		if (c->state == CONN_IDLE || c->state == CONN_HANDSHAKE)
+			timer_set(&w->timers, &c->timer, IDLE_DRAIN_MS);
 	}
 }
 
@@ -148,7 +144,8 @@ static void enter_idle(struct conn *c)
 	}
 	c->state = CONN_IDLE;
 	stat_add(&c->w->stat->connections_waiting, 1);
-	timer_set(&c->w->timers, &c->timer, c->w->conf->keepalive_timeout_ms);
+	timer_set(&c->w->timers, &c->timer,
+			c->w->is_draining ? IDLE_DRAIN_MS : c->w->conf->keepalive_timeout_ms);
 }
 
 static void enter_head(struct conn *c)

@@ -55,9 +55,11 @@ void conn_close(struct conn *c);
 enum conn_presence { CONN_THERE, CONN_HALF_CLOSED, CONN_GONE };
 /* What became of a client that waits for an answer; there while bytes of it are unread. */
 enum conn_presence conn_presence(const struct conn *c);
-/* Closes every connection that waits for another request (drain); one that was just made, or is
- * still in its handshake, has a second for its first. */
+/* Drain: a connection that waits for another request has a second for it, so that none is closed
+ * while a request is on its way; one without has its end with its next answer. */
 void conn_close_idle(struct worker *w);
+/* More requests came behind the one in hand (pipelined). */
+bool conn_has_more(const struct conn *c);
 /* Frees what was closed in this turn of the loop. */
 void conn_bury(struct worker *w);
 

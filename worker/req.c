@@ -214,8 +214,7 @@ void req_start(struct conn *c, struct str head)
 	}
 	if (c->w->tracing.parts != 0)
 		tracing_start(q);
-	q->keep_alive = q->head.keep_alive && !c->w->is_draining &&
-			c->n_requests < c->w->conf->keepalive_requests;
+	q->keep_alive = q->head.keep_alive && c->n_requests < c->w->conf->keepalive_requests;
 	if (c->w->engine == NULL)
 		return;
 	q->chain = chain_new(c->w->engine, &q->x);

@@ -1,0 +1,211 @@
+"""Workers replaced, added, taken away and drained under load: no request fails."""
+import contextlib
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from load import Load
+from node import eventually, slow
+from origin import Origin, Reader, reply
+
+WITHOUT_BPF = {"steering": "off"}
+MODES = pytest.mark.parametrize("how", [{}, WITHOUT_BPF], ids=["bpf", "off"])
+CHUNK = b"x" * 1000
+STREAM_CHUNKS = 20
+
+
+class StreamOrigin(Origin):
+    """/stream: a response that takes a second, chunk by chunk."""
+
+    def serve(self, connection):
+        reader = Reader(connection, bytearray())
+        try:
+            while request := reader.request():
+                if not request["target"].startswith("/stream"):
+                    connection.sendall(reply(request["target"].encode()))
+                    continue
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % (len(CHUNK) * STREAM_CHUNKS))
+                for _ in range(STREAM_CHUNKS):
+                    connection.sendall(CHUNK)
+                    time.sleep(0.05)
+        except (OSError, ValueError):
+            pass
+        finally:
+            connection.close()
+
+
+class Pipelined:
+    """Clients that send eight requests at once and want eight answers."""
+
+    def __init__(self, port, n=2):
+        self.port, self.done, self.problems, self.goes_on = port, 0, [], True
+        self.threads = [threading.Thread(target=self.client, daemon=True) for _ in range(n)]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *exc):
+        self.goes_on = False
+        for t in self.threads:
+            t.join(30)
+
+    def client(self):
+        connection, held, sent = None, b"", 0
+        while self.goes_on:
+            try:
+                if connection is None:
+                    connection, held = socket.create_connection(("127.0.0.1", self.port), timeout=30), b""
+                connection.sendall(b"".join(b"GET /r/%d HTTP/1.1\r\nHost: x\r\n\r\n" % i for i in range(8)))
+                for i in range(8):
+                    status, headers, body, held = Load.read(connection, held)
+                    if status != 200:
+                        self.problems.append(f"{status} {body!r}")
+                    self.done += 1
+                    if headers.get("connection", "").lower() == "close":
+                        if i != 7:
+                            self.problems.append(f"closed after {i + 1} of 8")
+                        connection.close()
+                        connection = None
+                        break
+            except (OSError, EOFError, ValueError) as error:
+                self.problems.append(f"{type(error).__name__} {error}")
+                connection = None
+
+
+@pytest.fixture
+def streaming():
+    o = StreamOrigin()
+    yield o
+    o.close()
+
+
+@pytest.fixture
+def make_serving(make_node, streaming):
+    def make(how, **conf):
+        node = make_node(**{"workers": "2", "bpf_pin_dir": "", "shutdown_timeout_ms": "20000", **how, **conf}).start()
+        if not how and not node.status("/steering")["bpf"]:
+            pytest.skip("no BPF here: " + node.status("/steering")["reason"])
+        node.route_to(streaming, name="r", strip_path=False)
+        node.route_to(streaming, name="stream", strip_path=False)
+        node.wait_settled()
+        eventually(lambda: node.get("/r").status_code == 200 and node.get("/stream").status_code == 200, "it serves")
+        return node
+    return make
+
+
+@contextlib.contextmanager
+def all_kinds_of_clients(node):
+    """Keep-alive, one request per connection, pipelined and streaming clients; none may see a failure."""
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(x) for x in (
+            Load(node.proxy_port, n=6), Load(node.proxy_port, n=4, keep_alive=False),
+            Load(node.proxy_port, path="/stream", n=3, check=lambda s, h, b: None if s == 200 and len(b) == len(CHUNK) * STREAM_CHUNKS else f"{s}, {len(b)} bytes"),
+            Pipelined(node.proxy_port))]
+        loads[0].wait_for(20)
+        yield loads
+        loads[0].wait_for(50)
+    for load in loads:
+        assert load.problems == [], load.problems[:5]
+        assert load.done > 0
+
+
+def processes(node, state):
+    return [w for w in node.workers() if w["state"] == state]
+
+
+def replace(node, times):
+    for _ in range(times):
+        before = set(node.worker_pids())
+        shown = json.loads(node.ctl("--json", "workers", "restart").stdout)
+        assert shown["replacements"]["failed"] == 0
+        now = node.worker_pids()
+        assert len(now) == 2 and not before & set(now)
+
+
+@MODES
+def test_replacements_under_load_fail_no_request(make_serving, how):
+    node = make_serving(how)
+    with all_kinds_of_clients(node):
+        replace(node, 3)
+    eventually(lambda: processes(node, "draining") == [], "the old ones have ended", 30)
+    assert node.status("/workers")["replacements"]["done"] == 6
+    assert "worker taken over" in node.log()
+
+
+@pytest.mark.long
+@MODES
+def test_twenty_replacements_under_load_fail_no_request(make_serving, how):
+    node = make_serving(how)
+    with all_kinds_of_clients(node):
+        replace(node, 20)
+
+
+def test_one_worker_is_replaced_and_the_counters_stay_exact(make_serving):
+    node = make_serving(WITHOUT_BPF)
+    for _ in range(30):
+        assert node.get("/r").status_code == 200
+    counted = {w["slot"]: w["requests_total"] for w in node.workers()}
+    other = [w["pid"] for w in node.workers() if w["slot"] == 0]
+    node.ctl("workers", "restart", "1")
+    eventually(lambda: processes(node, "draining") == [], "the old one has ended", 30)
+    assert [w["pid"] for w in node.workers() if w["slot"] == 0] == other
+    assert {w["slot"]: w["requests_total"] for w in node.workers()} == counted
+    for _ in range(30):
+        assert node.get("/r").status_code == 200
+    assert sum(w["requests_total"] for w in node.workers()) == sum(counted.values()) + 30
+    assert [w["restarts"] for w in node.workers()] == [0, 1]
+
+
+def test_the_old_process_finishes_what_it_has_while_the_new_one_serves(make_serving):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    with socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) as slow_client:
+        slow_client.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: node.workers()[0]["connections_active"] >= 1, "the stream runs")
+        node.ctl("workers", "restart")
+        assert sorted(w["state"] for w in node.workers()) == ["draining", "ready"]
+        assert "draining" in node.ctl("workers").stdout
+        assert node.get("/r").status_code == 200
+        _, _, body, _ = Load.read(slow_client, b"")
+        assert len(body) == len(CHUNK) * STREAM_CHUNKS
+    eventually(lambda: [w["state"] for w in node.workers()] == ["ready"], "the old one has ended", 10)
+
+
+def test_a_plugin_that_waits_finishes_in_the_old_process(make_serving):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    node.plugin("waits", """
+        local P = { PRIORITY = 10, VERSION = "1.0" }
+        function P:access(conf) ngx.sleep(1) kong.response.set_header("X-Waited", "yes") end
+        return P""", 'return { name = "waits", fields = { { config = { type = "record", fields = {} } } } }')
+    node.make("/plugins", {"name": "waits"})
+    eventually(lambda: node.get("/r").headers.get("X-Waited") == "yes", "the plugin acts")
+    with socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) as client:
+        client.sendall(b"GET /r HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: node.workers()[0]["connections_active"] >= 1, "it waits")
+        node.ctl("workers", "restart")
+        status, headers, _, _ = Load.read(client, b"")
+        assert status == 200 and headers["x-waited"] == "yes"
+
+
+def test_refusals_say_what_there_is(make_serving):
+    node = make_serving(WITHOUT_BPF)
+    refused = node.ctl("workers", "restart", "7", check=False)
+    assert refused.returncode == 2 and "there is no worker 7; there are 0 to 1" in refused.stderr
+    refused = node.ctl("workers", "restart", "x", check=False)
+    assert refused.returncode == 2 and '"x" is not the number of a worker' in refused.stderr
+
+
+def test_a_worker_that_is_killed_while_it_is_replaced_leaves_the_other(make_serving):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    old = node.worker_pids()[0]
+    os.kill(old, signal.SIGSTOP)  # its replacement starts, and it never finishes by itself
+    node.ctl("workers", "restart")
+    assert node.get("/r").status_code == 200
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: [w["state"] for w in node.workers()] == ["ready"], "the old one is gone", 10 * slow())
+    assert node.get("/r").status_code == 200
