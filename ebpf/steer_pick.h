@@ -109,7 +109,9 @@ static long steer_see_least(uint32_t k, struct steer_pick *p)
 	if (steer_is_open(s))
 		steer_consider(p, i,
 				steer_idleness(s) | steer_freshness(p, s) |
-						((i >> (p->shift & 1)) % p->n_classes == p->cpu ? STEER_OF_CLASS : 0));
+						((i >> (p->shift & 1)) % p->n_classes == p->cpu
+										? STEER_OF_CLASS
+										: 0));
 	return 0;
 }
 
@@ -141,7 +143,8 @@ static long steer_see_weight(uint32_t i, struct steer_pick *p)
 	s = &p->board->slots[i];
 	if (steer_is_open(s))
 		steer_consider(p, i,
-				(steer_mix(p->client ^ steer_mix((i >> (p->shift & 1)) + 1)) & STEER_RANK_MAX) |
+				(steer_mix(p->client ^ steer_mix((i >> (p->shift & 1)) + 1)) &
+						STEER_RANK_MAX) |
 						steer_freshness(p, s));
 	return 0;
 }

@@ -322,7 +322,8 @@ static int make_data_plane(struct master *m, struct why *why)
 {
 	uint32_t n_workers = conf_workers(m->conf), max = conf_workers_max(m->conf);
 	uint32_t n_slots = max * BOARD_SEATS;
-	struct supervise_conf workers = {.conf = m->conf, .n_workers = n_workers, .workers_max = max};
+	struct supervise_conf workers = {
+			.conf = m->conf, .n_workers = n_workers, .workers_max = max};
 	struct follow_conf follow = {.node = m->node,
 			.n_workers = n_workers,
 			.n_slots = n_slots,
