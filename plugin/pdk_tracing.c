@@ -299,13 +299,13 @@ static int process_begin(lua_State *L)
 {
 	const struct pdk_host *host = pdk_host(L);
 
-	if (pdk_trace(L) == NULL && host->exchange != NULL)
-		return 0;
 	if (host->exchange == NULL)
 		return pdk_fail(L, "no phase in ngx.ctx.KONG_PHASE, (need one of log)");
 	if (host->phase != PHASE_LOG)
 		return pdk_fail(L, "function cannot be called in %s phase (only in: log)",
 				phase_name(host->phase));
+	if (pdk_trace(L) == NULL)
+		return 0;
 	if (!lua_isfunction(L, 1))
 		return pdk_fail(L, "processor must be a function");
 	push_spans(L, pdk_trace(L));

@@ -28,6 +28,8 @@ static const struct {
 		{EDQUOT, SNAP_E_FULL},
 		{MDB_CORRUPTED, SNAP_E_CORRUPT},
 		{MDB_PAGE_NOTFOUND, SNAP_E_CORRUPT},
+		/* a walk that goes deeper than any tree: a page leads back to itself */
+		{MDB_CURSOR_FULL, SNAP_E_CORRUPT},
 		{MDB_INVALID, SNAP_E_CORRUPT},
 		{MDB_VERSION_MISMATCH, SNAP_E_CORRUPT},
 		{MDB_INCOMPATIBLE, SNAP_E_CORRUPT},

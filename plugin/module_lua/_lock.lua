@@ -49,10 +49,9 @@ function M:lock(key)
   if self.token then
     return nil, "locked"
   end
-  local full, start, step = self.name .. key, clock(), self.step
+  local full, start, step, waited = self.name .. key, clock(), self.step, 0
   while true do
     local token, err = hold(full, span(self.exptime), true)
-    local waited = (clock() - start) / 1000
     if token then
       self.key, self.token = full, token
       return waited
@@ -65,6 +64,7 @@ function M:lock(key)
       return nil, "timeout"
     end
     sleep(step < left and step or left)
+    waited = (clock() - start) / 1000
     step = step > 0 and step * self.ratio or 0.001
     if step > self.max_step then
       step = self.max_step > 0 and self.max_step or 0.001
