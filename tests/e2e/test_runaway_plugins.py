@@ -48,15 +48,21 @@ def test_its_requests_get_500_its_neighbours_go_on_and_the_worker_lives(make_nod
     spent = (cpu_ms(pids[0]) - before) / 5
     assert spent <= 100 * SLOW, f"{spent} ms of CPU per request"
 
+    with Load(node.proxy_port, "/calm", n=4) as alone:
+        alone.wait_for(100)
+    held_s = 0
     with Load(node.proxy_port, "/calm", n=4) as calm:
         calm.wait_for(50)
         for _ in range(10):
+            began = time.monotonic()
             assert node.get("/wild").status_code == 500
+            held_s = max(held_s, time.monotonic() - began)
             time.sleep(0.05)
         calm.wait_for(50)
     assert calm.problems == []
-    if SLOW == 1:
-        assert calm.percentile(0.99) < 0.050, f"p99 of the calm route: {calm.percentile(0.99) * 1000:.1f} ms"
+    # 50 ms; on a machine that others load, what a neighbour needs anyway and one run of the wild one
+    limit_s = max(0.050, alone.percentile(0.99) + held_s)
+    assert calm.percentile(0.99) < limit_s * SLOW, f"p99 of the calm route: {calm.percentile(0.99) * 1000:.1f} ms"
     assert node.worker_pids() == pids
     lines = [line for line in node.log().splitlines() if "runaway" in line and "access" in line]
     assert lines, "the log names plugin and phase"
