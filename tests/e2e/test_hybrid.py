@@ -27,8 +27,8 @@ def cluster(make_node, certs):
     port = free_port()
     control = make_node("control", role="control_plane", cluster_listen=f"127.0.0.1:{port}", **tls(certs, "server")).start()
 
-    def data_plane(name, who="node"):
-        return make_node(name, role="data_plane", cluster_control_plane=f"127.0.0.1:{port}", workers="1", **tls(certs, who))
+    def data_plane(name, who="node", **conf):
+        return make_node(name, role="data_plane", cluster_control_plane=f"127.0.0.1:{port}", workers="1", **tls(certs, who), **conf)
 
     return control, data_plane
 
@@ -46,6 +46,32 @@ def test_a_plugin_streams_to_every_data_plane_and_each_says_so(cluster, origin):
     assert control.admin("PATCH", "/custom-plugins/mark", {"handler": HANDLER % "v2"}).status_code == 200
     for node in nodes:
         eventually(lambda n=node: n.get("/r").headers.get("X-Plugin") == "v2", "the new code acts")
+
+
+def test_a_plugin_suspended_on_one_data_plane_is_said_to_be_so_there_and_nowhere_else(cluster, origin):
+    control, data_plane = cluster
+    fast = {"plugin_breaker_trips": "2", "plugin_breaker_retry_ms": "60000"}
+    ill, well = (data_plane(name, **fast).start() for name in "ab")
+    control.route_to(origin, name="r")
+    control.plugin("wild", """
+        local P = { PRIORITY = 10, VERSION = "1.0" }
+        function P:access() if kong.request.get_header("X-Wild") then while true do end end end
+        return P""")
+    control.make("/plugins", {"name": "wild"})
+    for node in (ill, well):
+        eventually(lambda n=node: n.get("/r").status_code == 200, "it serves")
+    eventually(lambda: control.plugin_status("wild")["active"], "active everywhere")
+
+    def told():
+        return sorted(n["breaker"] for n in control.plugin_status("wild")["nodes"])
+
+    for _ in range(2):
+        assert ill.get("/r", headers={"X-Wild": "1"}).status_code == 500
+    assert ill.get("/r").status_code == 503 and well.get("/r").status_code == 200
+    eventually(lambda: told() == ["closed", "open"], "the control plane is told of the one", 5)
+    assert control.admin("PATCH", "/custom-plugins/wild", {"handler": HANDLER % "v2"}).status_code == 200
+    eventually(lambda: told() == ["closed", "closed"], "other code starts anew", 5)
+    assert ill.get("/r").headers["X-Plugin"] == "v2"
 
 
 def test_what_a_control_plane_says_of_itself_and_of_its_nodes(cluster):
