@@ -139,6 +139,36 @@ int upstream_prepare(struct op *op, enum entity_type type, json_t *input)
 	return type == ENTITY_TARGETS ? prepare_target(op, input) : 0;
 }
 
+static bool is_probed(const json_t *active, const char *side)
+{
+	return json_number_value(json_object_get(json_object_get(active, side), "interval")) > 0;
+}
+
+int upstream_check(struct op *op, enum entity_type type, const json_t *entity)
+{
+	const json_t *active = json_object_get(json_object_get(entity, "healthchecks"), "active");
+	const char *kind = json_string_value(json_object_get(active, "type"));
+	const char *field = NULL, *why = NULL;
+
+	if (type != ENTITY_UPSTREAMS)
+		return 0;
+	if (json_is_true(json_object_get(entity, "use_srv_name"))) {
+		field = "use_srv_name";
+		why = "SRV records are not looked up";
+	} else if (json_is_object(json_object_get(entity, "client_certificate"))) {
+		field = "client_certificate";
+		why = "set it on the service";
+	} else if ((is_probed(active, "healthy") || is_probed(active, "unhealthy")) &&
+			kind != NULL && strcmp(kind, "http") != 0 && strcmp(kind, "tcp") != 0) {
+		field = "healthchecks";
+		why = "active checks are of type http or tcp";
+	}
+	if (field == NULL)
+		return 0;
+	fault_field(&op->fault, field, "%s", why);
+	return OP_E_REFUSED;
+}
+
 char *upstream_target_key(const char *upstream_id, const char *target)
 {
 	char *key;

@@ -10,6 +10,7 @@
 #include "control/plugin_code.h"
 #include "control/plugin_instance.h"
 #include "control/spec.h"
+#include "control/upstream.h"
 #include "control/write_index.h"
 #include "control/write_input.h"
 
@@ -88,6 +89,8 @@ int write_processed(struct op *op, enum entity_type type, const json_t *old, jso
 	sl_auto_buf spec = {0};
 	int r = certificate_check(op, type, entity);
 
+	if (r == 0)
+		r = upstream_check(op, type, entity);
 	if (r == 0)
 		r = write_index_check(op, def, old, entity);
 	if (r == 0 && type == ENTITY_PLUGINS)

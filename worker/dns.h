@@ -57,6 +57,8 @@ void dns_cancel(struct dns_wait *wait);
 /* "10.0.0.1", "::1", "[::1]" → an address with port 0. */
 bool peer_parse(struct str text, struct peer *ret);
 void peer_set_port(struct peer *p, uint16_t port);
+/* A socket on its way, or -errno. */
+int peer_connect(const struct peer *peer);
 bool peer_eq(const struct peer *a, const struct peer *b);
 /* Text of the address into buf (46 bytes at least); returns its length. */
 size_t peer_text(const struct peer *p, char *buf, size_t size);

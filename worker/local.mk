@@ -32,6 +32,8 @@ noinst_LIBRARIES += worker/libworker.a
 worker_libworker_a_SOURCES = \
 	worker/account.c worker/account.h \
 	worker/assoc.c worker/assoc.h \
+	worker/balancer.c worker/balancer.h \
+	worker/balancer_key.c worker/balancer_pick.c worker/balancer_probe.c \
 	worker/certificates.c worker/certificates.h \
 	worker/cidr.c worker/cidr.h \
 	worker/client_hello.c worker/client_hello.h \
@@ -78,7 +80,7 @@ worker_sluice_worker_SOURCES = \
 	worker/upconn.c worker/upconn.h \
 	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \
-	worker/upstream_reply.c worker/upstream_send.c
+	worker/upstream_target.c worker/upstream_reply.c worker/upstream_send.c
 worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
 worker_sluice_worker_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 worker_sluice_worker_LDADD = worker/libotlp.a worker/libworker.a worker/libllhttp.a \

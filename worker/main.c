@@ -66,6 +66,7 @@ void worker_switch_generation(struct worker *w)
 	if (w->view == NULL || snap_view_generation(view) != snap_view_generation(w->view)) {
 		if (w->engine != NULL)
 			engine_set_view(w->engine, view, report_plugin, w);
+		balancers_set_view(w->balancers, view);
 		route_table_set_view(w->routes, view);
 		snap_view_unref(w->view);
 		w->view = snap_view_ref(view);
@@ -123,6 +124,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	cosocket_bury(w->plugin_sockets);
 	timer_wheel_tick(&w->timers, now / 1000000);
 	route_table_sweep(w->routes);
+	balancers_sweep(w->balancers);
 	ticks++;
 	if (ticks % 2 == 0 && w->engine != NULL)
 		engine_idle(w->engine);
@@ -353,6 +355,8 @@ static int worker_open(struct worker *w, struct why *why)
 	if (r == 0)
 		r = dns_new(&w->dns, w->base, w->conf, why);
 	if (r == 0)
+		r = balancers_new(&w->balancers, w->base, w->dns, &w->timers);
+	if (r == 0)
 		r = real_ip_new(&w->real_ip, w->conf, why);
 	if (r == 0)
 		r = upconn_pool_new(&w->upstreams, w);
@@ -418,6 +422,7 @@ static void worker_close(struct worker *w)
 	breaker_free(w->breaker);
 	dict_free(w->dict);
 	real_ip_free(w->real_ip);
+	balancers_free(w->balancers);
 	dns_free(w->dns);
 	snap_view_unref(w->view);
 	snapshot_free(w->snapshot);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "worker/dns.h"
 
@@ -59,4 +63,20 @@ size_t peer_text(const struct peer *p, char *buf, size_t size)
 	if (inet_ntop(p->at.any.sa_family, address, buf, (socklen_t)size) == NULL)
 		return 0;
 	return strlen(buf);
+}
+
+int peer_connect(const struct peer *peer)
+{
+	const int one = 1;
+	int fd, r;
+
+	fd = socket(peer->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, &peer->at.any, peer->len) == 0 || errno == EINPROGRESS)
+		return fd;
+	r = -errno;
+	close(fd);
+	return r;
 }

@@ -67,6 +67,8 @@ static void req_free(struct req *q)
 	buf_done(&q->held_body);
 	buf_done(&q->held_reply);
 	buf_done(&q->filtered);
+	backend_release(q->up.backend);
+	balancer_unref(q->up.balancer);
 	route_match_unref(q->match);
 	stat_sub(&w->stat->requests_active, 1);
 	q->magic = 0;

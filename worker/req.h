@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "plugin/chain.h"
 #include "plugin/exchange.h"
+#include "worker/balancer.h"
 #include "worker/conn.h"
 #include "worker/h1_parse.h"
 #include "worker/route.h"
@@ -21,7 +22,8 @@ enum up_state {
 	UP_START,
 	UP_HOLDING, /* a chunked body is awaited, to be sent whole */
 	UP_RESOLVING,
-	UP_PICK, /* the next peer */
+	UP_BALANCE, /* the next target of an upstream */
+	UP_PICK,    /* the next peer */
 	UP_CONNECTING,
 	UP_EXCHANGING, /* request going out, response head awaited */
 	UP_BUFFERING,  /* a plugin wants the response whole */
@@ -35,6 +37,11 @@ struct req_upstream {
 	struct dns_wait wait;
 	struct dns_answer peers;
 	uint32_t next_peer, n_failed;
+	struct balancer *balancer;  /* NULL: the host is no upstream */
+	struct backend *backend;    /* of this try */
+	uint32_t tried[8], n_tried; /* serials of backends */
+	bool has_key;
+	uint64_t key;       /* what the upstream hashes by */
 	struct str head;    /* of the request, composed */
 	struct str upgrade; /* what it offers; n == 0: nothing */
 	struct out out;
@@ -141,6 +148,14 @@ enum h1_more req_reply_next(struct req *q, bool may_read, struct str *ret);
 int req_read_reply_head(struct req *q);
 /* Composes the request's head into up.head.  -ENOMEM */
 int req_compose(struct req *q);
+/* upstreams (upstream_target.c): true when the host to go to is one. */
+bool req_find_balancer(struct req *q);
+/* The next try's target into up.peers, head and Host.  0, -EAGAIN: names are awaited, -ENOENT: no
+ * healthy target, -ENOMEM, -EINVAL. */
+int req_balance(struct req *q);
+/* The try's target failed, was not used before; or it answered. */
+void req_backend_failed(struct req *q, int error);
+void req_backend_answered(struct req *q);
 /* Done with the peer: pooled if clean, else closed. */
 void req_release_upstream(struct req *q, bool may_keep);
 

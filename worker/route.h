@@ -19,6 +19,8 @@
 #include "worker/cidr.h"
 #include "worker/tls_context.h"
 
+struct balancer; /* worker/balancer.h */
+
 struct service {
 	unsigned refs;
 	Sluice__Record__Service *rec;
@@ -26,6 +28,8 @@ struct service {
 	struct str host_header;               /* host[:non-default port] */
 	struct exchange_tls tls;              /* client certificate and authorities; owned texts */
 	uint8_t tls_id[TLS_CONTEXT_ID_BYTES]; /* of these */
+	struct balancer *balancer;            /* of the upstream that host names; NULL: none */
+	bool is_balancer_known;               /* looked for already */
 };
 
 struct route_regex;

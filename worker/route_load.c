@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "worker/balancer.h"
 
 static struct entity_ref entity_of(const char *id, const char *name, ProtobufCBinaryData json)
 {
@@ -23,6 +24,7 @@ static void service_unref(void *value)
 	free((char *)(uintptr_t)s->tls.cert_pem.p);
 	free((char *)(uintptr_t)s->tls.key_pem.p);
 	free((char *)(uintptr_t)s->tls.ca_pem.p);
+	balancer_unref(s->balancer);
 	free(s);
 }
 

@@ -121,23 +121,6 @@ struct upconn *upconn_take(
 	return NULL;
 }
 
-/* A socket on its way, or -errno. */
-static int connect_start(const struct peer *peer)
-{
-	const int one = 1;
-	int fd, r;
-
-	fd = socket(peer->at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, &peer->at.any, peer->len) == 0 || errno == EINPROGRESS)
-		return fd;
-	r = -errno;
-	close(fd);
-	return r;
-}
-
 /* Without a name of its own: the pool compares with the tls_link's copy. */
 static int target_take(struct upconn *u, const struct upstream_target *target)
 {
@@ -156,7 +139,7 @@ static int target_take(struct upconn *u, const struct upstream_target *target)
 
 int upconn_open(struct upconn_pool *p, const struct upstream_target *target, struct upconn **ret)
 {
-	int fd = connect_start(&target->peer), r;
+	int fd = peer_connect(&target->peer), r;
 	struct upconn *u;
 
 	if (fd < 0)

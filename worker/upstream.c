@@ -97,6 +97,9 @@ static enum up_next find_peers(struct req *q)
 {
 	struct req_upstream *up = &q->up;
 
+	up->state = UP_BALANCE;
+	if (req_find_balancer(q))
+		return UP_AGAIN;
 	up->wait.fn = on_name;
 	up->wait.arg = q;
 	up->state = UP_RESOLVING;
@@ -108,9 +111,20 @@ static enum up_next find_peers(struct req *q)
 	return UP_AGAIN;
 }
 
+static enum up_next balance(struct req *q)
+{
+	int r = req_balance(q);
+
+	q->up.state = r == -EAGAIN ? UP_RESOLVING : UP_PICK;
+	if (r == -EAGAIN)
+		return UP_WAIT;
+	if (r == -ENOENT)
+		return fail_with(q, 503, "failure to get a peer from the ring-balancer");
+	return r == 0 ? UP_AGAIN : fail_with(q, 500, NULL);
+}
+
 static enum up_next resolve(struct req *q)
 {
-
 	if (q->is_body_bad || q->is_client_gone)
 		return fail_body(q);
 	choose_body(q);
@@ -179,7 +193,7 @@ static void note_failed_try(struct req *q, int status)
 static enum up_next try_again(struct req *q)
 {
 	stat_add(&q->w->stat->upstream_retries, 1);
-	q->up.state = UP_PICK;
+	q->up.state = q->up.balancer != NULL && q->up.backend == NULL ? UP_BALANCE : UP_PICK;
 	if (q->chain == NULL)
 		return UP_AGAIN;
 	if (chain_retry(q->chain) && !q->x.answer.is_set) {
@@ -208,8 +222,11 @@ static enum up_next try_failed(struct req *q, const char *what, int error)
 	iobuf_put(up->in);
 	up->in = NULL;
 	up->scan = (struct h1_scan){.start = 0};
-	if (!was_reused)
+	if (!was_reused) {
 		up->n_failed++;
+		if (!is_short)
+			req_backend_failed(q, error);
+	}
 	if (error == -EPROTO || is_short || is_body_gone || (was_sent && !is_repeatable(q)) ||
 			up->n_failed > q->x.upstream.retries)
 		return fail_with(q, status, NULL);
@@ -336,6 +353,7 @@ static void reply_taken(struct req *q)
 	const struct headers early = r->headers;
 
 	q->x.upstream_headers_ns = clock_mono_ns();
+	req_backend_answered(q);
 	r->source = RESPONSE_FROM_SERVICE;
 	r->status = r->service_status = up->reply.status;
 	tracing_replied(q);
@@ -422,6 +440,7 @@ static enum up_next (*const states[])(struct req *q) = {
 		[UP_START] = start,
 		[UP_HOLDING] = holding,
 		[UP_RESOLVING] = resolving,
+		[UP_BALANCE] = balance,
 		[UP_PICK] = pick,
 		[UP_CONNECTING] = connecting,
 		[UP_EXCHANGING] = exchanging,

@@ -19,6 +19,7 @@
 #include "shm/snapshot.h"
 #include "shm/stat.h"
 #include "shm/traffic.h"
+#include "worker/balancer.h"
 #include "worker/dns.h"
 #include "worker/h1_scan.h"
 #include "worker/real_ip.h"
@@ -59,6 +60,7 @@ struct worker {
 	struct engine *engine;  /* NULL: no plugins in this process */
 	struct route_table *routes;
 	struct dns *dns;
+	struct balancers *balancers;
 	struct real_ip *real_ip;
 	struct upconn_pool *upstreams;
 	struct cosocket_pool *plugin_sockets;

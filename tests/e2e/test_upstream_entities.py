@@ -75,6 +75,7 @@ def test_what_is_no_upstream_and_no_target_is_refused(control):
     assert "hash_fallback" in control.refused("POST", "/upstreams", {"name": "u", "hash_on": "ip", "hash_fallback": "ip"})["fields"]
     assert "hash_fallback" in control.refused("POST", "/upstreams", {"name": "u", "hash_fallback": "ip"})["fields"]
     assert field("/upstreams", {"name": "u", "algorithm": "best"}, "algorithm").startswith("expected one of: ")
+    assert "use_srv_name" in control.refused("POST", "/upstreams", {"name": "u", "use_srv_name": True})["fields"]
     control.make("/upstreams", {"name": "u"})
     for bad in ("a b", "h:99999", "h:", "[::1", "[h]:80", "-h", "h:80x", "::1:zz"):
         assert field("/upstreams/u/targets", {"target": bad}, "target") == \
