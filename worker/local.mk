@@ -96,7 +96,7 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
-check_PROGRAMS += tests/unit/test_certificates tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
+check_PROGRAMS += tests/unit/test_balancer tests/unit/test_certificates tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
 	tests/unit/test_tls_context \
 	tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
@@ -104,6 +104,9 @@ tests_unit_test_certificates_SOURCES = tests/unit/test_certificates.c tests/unit
 tests_unit_test_certificates_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_certificates_LDADD = worker/libworker.a $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
 	$(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
+tests_unit_test_balancer_SOURCES = tests/unit/test_balancer.c
+tests_unit_test_balancer_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PROTOBUF_C_CFLAGS)
+tests_unit_test_balancer_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
