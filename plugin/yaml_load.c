@@ -370,7 +370,9 @@ int yaml_load(struct arena *a, struct str text, bool is_all, yaml_stop_fn *stop,
 	r->stop = stop;
 	r->arg = arg;
 	r->why = why;
-	yaml_parser_set_input_string(&r->parser, (const unsigned char *)text.p, text.n);
+	/* it takes no NULL, not even for nothing */
+	yaml_parser_set_input_string(
+			&r->parser, (const unsigned char *)(text.p != NULL ? text.p : ""), text.n);
 	err = read_documents(r, is_all, ret->table);
 	drop_event(r);
 	yaml_parser_delete(&r->parser);
