@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What modules are given of clocks, addresses and UUIDs. */
+ * What modules are given of clocks, addresses, UUIDs and their own tables. */
 #include "plugin/module_part.h"
 
 #include <arpa/inet.h>
@@ -63,11 +63,32 @@ static int host_format_ip(lua_State *L)
 	return 1;
 }
 
+/* raw_get(table, key), raw_set(table, key, value): for modules whose tables have metamethods. */
+static int host_raw_get(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_rawget(L, 1);
+	return 1;
+}
+
+static int host_raw_set(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_checkany(L, 2);
+	lua_settop(L, 3);
+	luaL_argcheck(L, !lua_isnil(L, 2) && lua_rawequal(L, 2, 2), 2, "not a key");
+	lua_rawset(L, 1);
+	return 0;
+}
+
 const luaL_Reg module_host_functions[] = {
 		{"time_ns", host_time_ns},
 		{"mono_ms", host_mono_ms},
 		{"uuid", host_uuid},
 		{"parse_ip", host_parse_ip},
 		{"format_ip", host_format_ip},
+		{"raw_get", host_raw_get},
+		{"raw_set", host_raw_set},
 		{NULL, NULL},
 };

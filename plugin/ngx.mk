@@ -47,6 +47,7 @@ nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 MODULE_LUA = \
 	plugin/module_lua/_cache.lua \
 	plugin/module_lua/_digest_class.lua \
+	plugin/module_lua/_http_wire.lua \
 	plugin/module_lua/_jwk.lua \
 	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
@@ -85,6 +86,8 @@ MODULE_LUA = \
 	plugin/module_lua/resty.cookie.lua \
 	plugin/module_lua/resty.core.time.lua \
 	plugin/module_lua/resty.hmac.lua \
+	plugin/module_lua/resty.http.lua \
+	plugin/module_lua/resty.http_headers.lua \
 	plugin/module_lua/resty.ipmatcher.lua \
 	plugin/module_lua/resty.jit-uuid.lua \
 	plugin/module_lua/resty.jwt-validators.lua \

@@ -1,0 +1,176 @@
+"""resty.http against real servers on loopback: framing, keep-alive, TLS, and what goes wrong."""
+import socket
+import ssl
+import struct
+import subprocess
+import time
+
+import pytest
+from origin import Reader
+from peers import TcpPeer
+from ports import free_port
+from test_cosocket import bed_of, origin_fixture  # noqa: F401
+
+NEW = 'local c = require("resty.http").new() c:set_timeouts(2000, 2000, 500) '
+URI = '"http://127.0.0.1:" .. port .. '
+ASK = NEW + 'local r, err = c:request_uri(' + URI + '"{path}", {{ {params} }}) if not r then return r, err end '
+
+
+def ask(path, params="", result="return r.status, r.body"):
+    return ASK.format(path=path, params=params) + result
+
+
+# path → what is sent, byte for byte; without a length the connection ends behind it.
+ANSWERS = {
+    "/length": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: 1\r\nx-a: 2\r\nX_B: 3\r\n\r\nhello", True),
+    "/chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n3\r\nabc\r\n2;e=1\r\nde\r\n0\r\nX-T: end\r\n\r\n", True),
+    "/close": (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", False),
+    "/interim": (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 201 Made\r\nContent-Length: 2\r\n\r\nok", True),
+    "/204": (b"HTTP/1.1 204 No Content\r\n\r\n", True),
+    "/304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", True),
+    "/head": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", True),
+    "/garbage": (b"SSH-2.0-whatever\r\n\r\n", False),
+    "/huge": (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 300000 + b"\r\n\r\n", False),
+    "/many": (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 1500 + b"\r\n", False),
+    "/two-lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nhello", False),
+    "/bad-chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", False),
+    "/short": (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", False),
+    "/big": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"b" * 100000, True),
+    "/fold": (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nno colon\r\n\r\n", False),
+}
+
+
+def serve(connection):
+    reader = Reader(connection, bytearray())
+    while request := reader.request():
+        path = request["target"].split("?")[0]
+        if path == "/stall":
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+            time.sleep(3)
+            return
+        if path == "/reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return
+        if path == "/echo":
+            host = dict((n.lower(), v) for n, v in request["headers"])
+            text = "\n".join([request["method"], request["target"], host.get("x-one", "-"), host.get("content-length", "-"), request["body"]]).encode()
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+            continue
+        answer, is_kept = ANSWERS[path]
+        connection.sendall(answer)
+        if not is_kept:
+            return
+
+
+CASES = {
+    "length": ask("/length", result='return r.status, r.reason, r.body, r.has_body, r.headers["content-LENGTH"], table.concat(r.headers["X-A"], "+"), r.headers.x_b'),
+    "chunked": ask("/chunked", result='r:read_trailers() return r.body, r.headers["X-T"]'),
+    "close": ask("/close"),
+    "interim": ask("/interim", result="return r.status, r.reason, r.body"),
+    "empty": ask("/204", result="return r.status, r.has_body, r.body"),
+    "notmodified": ask("/304", result="return r.status, r.has_body, r.body"),
+    "head": ask("/head", 'method = "HEAD"', "return r.status, r.has_body, r.body"),
+    "query": ask("/echo?a=1", result="return r.body"),
+    "querytable": ask("/echo", 'method = "PUT", query = { q = "a b" }, body = "text", headers = { ["X-One"] = "1" }', "return r.body"),
+    "iterator": ask("/echo", 'method = "POST", body = (function() local n = 0 return function() n = n + 1 if n < 3 then return "p" .. n end end end)()', "return r.body"),
+    "stall": ask("/stall"),
+    "reset": ask("/reset"),
+    "garbage": ask("/garbage"),
+    "huge": ask("/huge"),
+    "many": ask("/many"),
+    "twolengths": ask("/two-lengths"),
+    "badchunk": ask("/bad-chunk"),
+    "short": ask("/short"),
+    "fold": ask("/fold"),
+    "refused": ask("/"),
+    "split": ask("/echo", 'headers = { ["X-One"] = "1\\r\\nX-Two: 2" }'),
+    "badpath": ask("/echo", 'path = "/a b"'),
+    "toobig": NEW + 'c:set_max_body_size(50000) local r, err = c:request_uri(' + URI + '"/big") return r, err',
+    "reuse": NEW + 'c:connect("127.0.0.1", port) local out = {} for i = 1, 2 do local r = c:request({ path = "/length" }) out[i] = r:read_body() end '
+                   'local a = c:get_reused_times() local k = c:set_keepalive(10000, 5) c:connect("127.0.0.1", port) '
+                   'return out[1], out[2], a, k, c:get_reused_times(), c:close()',
+    "notread": NEW + 'c:connect({ host = "127.0.0.1", port = port, scheme = "http", pool = "mine" }) c:request({ path = "/length" }) '
+                     'local r, err = c:request({ path = "/length" }) return r, err, c:set_keepalive()',
+    "late": NEW + 'c:connect("127.0.0.1", port) local r = c:request({ path = "/stall" }) local b, err = r:read_body() return b, err, (c:set_keepalive())',
+    "pieces": NEW + 'c:connect("127.0.0.1", port) local r = c:request({ path = "/big" }) local n, pieces = 0, 0 '
+                    'repeat local p, err = r.body_reader(8192) if p then n, pieces = n + #p, pieces + 1 end until not p return n, pieces, (c:set_keepalive())',
+    "parse": 'local u = require("resty.http"):parse_uri("https://[::1]:8443/a?b=c", false) return u[1], u[2], u[3], u[4], u[5], '
+             'require("resty.http"):parse_uri("ftp://a/")',
+    "pipeline": 'return pcall(function() require("resty.http").new():request_pipeline({}) end)',
+    "tls": NEW + 'local r, err = c:request_uri("https://127.0.0.1:" .. port .. "/length") return r and r.body, err',
+    "tlsblind": NEW + 'local r, err = c:request_uri("https://127.0.0.1:" .. port .. "/length", { ssl_verify = false }) return r and r.body, err',
+    "tlsname": NEW + 'local r, err = c:request_uri("https://127.0.0.1:" .. port .. "/length", { ssl_server_name = "peer.example" }) return r and r.body, err',
+    "tlsagain": NEW + 'local o = { scheme = "https", host = "127.0.0.1", port = port, ssl_server_name = "peer.example" } assert(c:connect(o)) '
+                      'local r = c:request({ path = "/length" }) r:read_body() c:set_keepalive() assert(c:connect(o)) r = c:request({ path = "/chunked" }) '
+                      'return r:read_body(), c:get_reused_times()',
+}
+
+
+@pytest.fixture(name="peer")
+def peer_fixture():
+    peer = TcpPeer(serve)
+    yield peer
+    peer.close()
+
+
+def test_responses_are_read_however_they_end(make_node, origin, peer):
+    bed = bed_of(make_node, origin, CASES)
+    assert bed.run("length", peer.port) == "200|OK|hello|true|5|1+2|3"
+    assert bed.run("chunked", peer.port) == "abcde|end"
+    assert bed.run("close", peer.port) == "200|until the end"
+    assert bed.run("interim", peer.port) == "201|Made|ok"
+    assert bed.run("empty", peer.port) == "204|false|"
+    assert bed.run("notmodified", peer.port) == "304|false|"
+    assert bed.run("head", peer.port) == "200|false|"
+    assert bed.run("query", peer.port) == "GET\n/echo?a=1\n-\n-\n"
+    assert bed.run("querytable", peer.port) == "PUT\n/echo?q=a%20b\n1\n4\ntext"
+    assert bed.run("iterator", peer.port) == "POST\n/echo\n-\n-\np1p2"
+    assert bed.run("reuse", peer.port).startswith("hello|hello|")
+    assert bed.run("reuse", peer.port).endswith("|1|1")
+    n, pieces, kept = bed.run("pieces", peer.port).split("|")
+    assert (n, kept) == ("100000", "1") and int(pieces) >= 13
+    assert bed.run("parse") == "https|[::1]|8443|/a|b=c|nil|bad uri: ftp://a/"
+
+
+def test_what_goes_wrong_has_a_name_and_leaves_nothing_for_the_next_request(make_node, origin, peer):
+    bed = bed_of(make_node, origin, CASES)
+    assert bed.run("stall", peer.port) == "nil|timeout"
+    assert bed.run("reset", peer.port).split("|")[1] in ("closed", "connection reset by peer")
+    assert bed.run("garbage", peer.port).startswith("nil|couldn't parse HTTP status line: SSH-2.0")
+    assert bed.run("huge", peer.port) == "nil|response headers too large"
+    assert bed.run("many", peer.port) == "nil|response headers too large"
+    assert bed.run("twolengths", peer.port) == "nil|conflicting Content-Length fields"
+    assert bed.run("badchunk", peer.port) == "nil|unable to read chunksize"
+    assert bed.run("short", peer.port) == "nil|closed"
+    assert bed.run("fold", peer.port) == "nil|malformed header in response"
+    assert bed.run("refused", free_port()) == "nil|connection refused"
+    assert bed.run("split", peer.port) == "nil|invalid header: X-One"
+    assert bed.run("badpath", peer.port) == "nil|invalid path"
+    assert bed.run("toobig", peer.port) == "nil|response body too large"
+    assert bed.run("notread", peer.port) == "nil|the response before this request has not been read|2|connection must be closed"
+    assert bed.run("late", peer.port) == "nil|timeout|2"
+    assert bed.run("length", peer.port).startswith("200|OK|hello")
+    assert "request_pipeline is not supported" in bed.run("pipeline")
+
+
+def test_https_is_verified_unless_told_otherwise(make_node, origin, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                    "/CN=peer.example", "-addext", "subjectAltName=DNS:peer.example", "-keyout", tmp_path / "k.pem", "-out",
+                    tmp_path / "c.pem"], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "c.pem", tmp_path / "k.pem")
+    peer = TcpPeer(serve, wrap=lambda c: tls.wrap_socket(c, server_side=True))
+    bed = bed_of(make_node, origin, CASES, lua_ssl_trusted_certificate=str(tmp_path / "c.pem"))
+    assert bed.run("tlsname", peer.port) == "hello|nil"
+    assert bed.run("tls", peer.port).startswith("nil|")
+    assert bed.run("tlsblind", peer.port) == "hello|nil"
+    assert bed.run("tlsagain", peer.port).startswith("abcde|")
+    # a connection that nobody verified is not taken by who wants it verified
+    assert bed.run("tls", peer.port).startswith("nil|")
+    peer.close()
+
+
+def test_it_goes_only_where_plugins_may(make_node, origin, peer):
+    bed = bed_of(make_node, origin, CASES, plugin_egress="any")
+    assert "denied by plugin_egress" in bed.run("length", peer.port)
+    assert peer.n_accepted == 0
