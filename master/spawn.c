@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -67,6 +68,9 @@ static int child_prepare(const struct spawn_fd *fds, unsigned n, int *report, pi
 		return -1;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -1;
+	/* what sluiced alone needs; EINVAL: the kernel has none */
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_BPF, 0, 0);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_PERFMON, 0, 0);
 	/* the master may have died before prctl */
 	if (getppid() != parent)
 		_exit(0);

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from node import BUILD, ROOT, Node, eventually
+from node import BUILD, ROOT, Node, eventually, processes_below
 
 DIST = ROOT / "dist"
 UNITS = ("sluice", "sluice-control")
@@ -96,6 +96,9 @@ def test_a_node_as_the_unit_runs_it_steers_by_bpf_and_runs_plugins(as_the_unit, 
         status = Path(f"/proc/{pid}/status").read_text()
         assert re.search(r"^CapEff:\s0+$", status, re.M) and re.search(r"^Seccomp:\s2$", status, re.M), status
         assert re.search(rf"^Uid:\s{UID}\s", status, re.M), status
+    for pid in node.worker_pids() + [p for p in processes_below(node.prefix) if Path(f"/proc/{p}/comm").read_text() == "sluice-control\n"]:
+        effective = re.search(r"^CapEff:\s(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+        assert int(effective, 16) & ~(1 << 10) == 0, "what sluiced alone needs went on to its children"
     steering = node.status("/steering")
     if not steering["bpf"]:
         pytest.skip(f"no BPF here: {steering['reason']}")

@@ -70,6 +70,18 @@ def test_every_metric_is_documented_with_its_type_and_labels():
     assert METRICS.read_text() == metrics(), "run tests/e2e/test_docs.py to write it anew"
 
 
+def test_operations_names_metrics_modes_and_keys_that_exist():
+    text = (ROOT / "docs/operations.md").read_text()
+    known = {row.split("`")[1] for row in METRICS.read_text().splitlines() if row.startswith("| `")}
+    for name in set(re.findall(r"\b(?:sluice|kong)_[a-z_]+[a-z](?![\w*])", text)):
+        assert name in known or any(k.startswith(name + "_") for k in known), name
+    for mode in re.findall(r'"(\w+)",\s+"', (ROOT / "ebpf/steer_table.h").read_text()):
+        assert f"`{mode}`" in text, mode
+    keys = CONFIGURATION.read_text()
+    for key in ("shutdown_timeout_ms", "worker_hang_ms", "plugin_breaker_trips", "connections_max", "bpf_pin_dir", "bpf_pin_mode"):
+        assert key in text and f"`{key}`" in keys, key
+
+
 def pdk():
     return subprocess.run([BUILD / "plugin/pdk-doc"], capture_output=True, text=True, timeout=30, check=True).stdout
 
