@@ -436,6 +436,12 @@ void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation)
 	follow_changed(f);
 }
 
+void follow_set_workers(struct follow *f, uint32_t n_workers)
+{
+	rollout_set_total(f->rollout, n_workers);
+	follow_changed(f);
+}
+
 void follow_worker_gone(struct follow *f, uint32_t slot)
 {
 	rollout_gone(f->rollout, slot);

@@ -43,6 +43,8 @@ int follow_start(struct follow *f, struct why *why);
 
 /* What supervise hears from workers. */
 void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation);
+/* So many workers count as all of them. */
+void follow_set_workers(struct follow *f, uint32_t n_workers);
 void follow_worker_gone(struct follow *f, uint32_t slot);
 void follow_plugin_report(struct follow *f, uint32_t slot, const struct plugin_report *report);
 

@@ -177,10 +177,10 @@ int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers,
 	r = parse_list(list, l->endpoints, &l->n_addresses, why);
 	if (r < 0)
 		return r;
-	l->fds = calloc((size_t)n_workers * l->n_addresses + 1, sizeof(*l->fds));
+	l->fds = calloc((size_t)CONF_WORKERS_MAX * l->n_addresses + 1, sizeof(*l->fds));
 	if (l->fds == NULL)
 		return why_errno(why, ENOMEM, "listeners");
-	for (size_t i = 0; i < (size_t)n_workers * l->n_addresses; i++)
+	for (size_t i = 0; i < (size_t)CONF_WORKERS_MAX * l->n_addresses; i++)
 		l->fds[i] = -1;
 	for (unsigned i = 0; i < l->n_addresses; i++) {
 		r = open_address(l, i, why);
@@ -218,6 +218,39 @@ int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *pl
 		r = r == 0 ? one : r;
 	}
 	return r;
+}
+
+static void close_last(struct listeners *l)
+{
+	for (unsigned i = 0; i < l->n_addresses; i++) {
+		int *fd = &l->fds[(l->n_workers - 1) * l->n_addresses + i];
+
+		sl_close_fd(fd);
+		*fd = -1;
+	}
+	l->n_workers--;
+}
+
+int listeners_add(struct listeners *l, struct why *why)
+{
+	int r = 0;
+
+	sl_check(l, LISTENERS_MAGIC);
+	sl_assert(l->n_workers < CONF_WORKERS_MAX);
+	l->n_workers++;
+	for (unsigned i = 0; r == 0 && i < l->n_addresses; i++)
+		r = endpoint_bind(&l->fds[(l->n_workers - 1) * l->n_addresses + i],
+				&l->endpoints[i], true, why);
+	if (r < 0)
+		close_last(l);
+	return r;
+}
+
+void listeners_drop(struct listeners *l)
+{
+	sl_check(l, LISTENERS_MAGIC);
+	sl_assert(l->n_workers > 1);
+	close_last(l);
 }
 
 void listeners_free(struct listeners *l)

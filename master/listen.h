@@ -25,6 +25,10 @@ int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers,
 typedef void listener_placed_fn(void *arg, uint32_t worker, unsigned address, int fd);
 int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *placed, void *arg,
 		struct why *why);
+/* One worker more, or one less: its queue goes where the kernel or the steering program gives it
+ * once nobody holds a copy.  -errno with why, and nothing changed. */
+int listeners_add(struct listeners *l, struct why *why);
+void listeners_drop(struct listeners *l);
 /* Closes the master's copies. */
 void listeners_free(struct listeners *l);
 SL_DEFINE_AUTO(listeners);

@@ -41,7 +41,8 @@ master_libmaster_a_SOURCES = \
 	master/status_plugins.c \
 	master/status_steering.c \
 	master/steering.c master/steering.h \
-	master/supervise.c master/supervise.h \
+	master/supervise.c master/supervise.h master/supervise_state.h \
+	master/supervise_scale.c master/supervise_show.c \
 	master/verdicts.c master/verdicts.h \
 	master/vet.c master/vet.h \
 	master/wanted.c master/wanted.h \

@@ -125,6 +125,13 @@ static void on_worker_gone(void *arg, uint32_t slot)
 	follow_worker_gone(m->follow, slot);
 }
 
+static void on_workers_scaled(void *arg, uint32_t n_workers)
+{
+	struct master *m = arg;
+
+	follow_set_workers(m->follow, n_workers);
+}
+
 static void on_workers_stopped(void *arg)
 {
 	struct master *m = arg;
@@ -140,6 +147,7 @@ static const struct supervise_events worker_events = {
 		.plugin_counts = on_plugin_counts,
 		.left = on_worker_left,
 		.gone = on_worker_gone,
+		.scaled = on_workers_scaled,
 		.stopped = on_workers_stopped,
 };
 

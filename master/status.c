@@ -177,6 +177,29 @@ static void post_restart(struct evhttp_request *req, const struct status *s)
 		get_workers(req, s);
 }
 
+static void post_scale(struct evhttp_request *req, const struct status *s)
+{
+	struct why why = WHY_NONE;
+	uint32_t n;
+	char text[1200];
+	int r;
+
+	if (s->sources->workers == NULL) {
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+		return;
+	}
+	if (!read_number(req, STR("n="), UINT32_MAX, &n) || n == UINT32_MAX) {
+		send_message(req, HTTP_BADREQUEST, "n must be a number of workers");
+		return;
+	}
+	r = supervise_scale(s->sources->workers, n, &why);
+	if (r < 0)
+		send_message(req, r == -ERANGE ? HTTP_BADREQUEST : 409,
+				why_text(&why, text, sizeof(text)));
+	else
+		get_workers(req, s);
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -219,6 +242,7 @@ static const struct route routes[] = {
 		{"/steering", EVHTTP_REQ_GET, false, get_steering},
 		{"/steering", EVHTTP_REQ_POST, true, post_steering},
 		{"/workers/restart", EVHTTP_REQ_POST, true, post_restart},
+		{"/workers/scale", EVHTTP_REQ_POST, true, post_scale},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };
 

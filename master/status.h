@@ -4,7 +4,7 @@
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
  *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics
- *	/steering    POST /steering /workers/restart /reload (socket only)
+ *	/steering    POST /steering /workers/restart /workers/scale /reload (socket only)
  */
 #pragma once
 

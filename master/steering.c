@@ -305,6 +305,12 @@ void steering_remove(struct steering *s, unsigned address, uint32_t worker)
 		steer_remove(s->program, address, s->slot_of[worker]);
 }
 
+bool steering_can_migrate(const struct steering *s)
+{
+	sl_check(s, STEERING_MAGIC);
+	return strcmp(s->migration, "none") != 0;
+}
+
 /* Between the two no place has the socket, and the kernel's hash decides. */
 void steering_move(struct steering *s, uint32_t worker, uint32_t slot)
 {

@@ -8,49 +8,11 @@
 
 #include "base/check.h"
 #include "master/listen.h"
-#include "master/seat.h"
 #include "master/steering.h"
+#include "master/supervise_state.h"
 
-#define SUPERVISE_MAGIC SL_MAGIC('S', 'U', 'P', 'V')
 /* A replacement that is not ready by then is given up, and the old process goes on. */
 #define OVERLAP_PATIENCE_S 30
-
-struct worker {
-	uint32_t number;
-	struct seat *seats[BOARD_SEATS];
-	unsigned current; /* the seat whose process takes connections */
-	bool wants_restart;
-};
-
-struct supervise {
-	uint32_t magic;
-	struct seat_shared shared;
-	const struct supervise_events *events;
-	void *arg;
-
-	struct event *heartbeats;
-	struct event *impatience; /* with `starting` */
-	struct worker *starting;  /* its other seat starts a replacement; NULL: none does */
-	bool is_stopping;
-	uint32_t n_workers, n_ever;
-	uint64_t n_replaced, n_failed;
-	struct worker workers[CONF_WORKERS_MAX];
-};
-
-static struct steering *steering_of(const struct supervise *v)
-{
-	return v->shared.conf.steering;
-}
-
-static struct seat *seat_now(const struct worker *w)
-{
-	return w->seats[w->current];
-}
-
-static struct seat *seat_other(const struct worker *w)
-{
-	return w->seats[!w->current];
-}
 
 static bool has_process(const struct worker *w)
 {
@@ -69,7 +31,7 @@ static bool is_listening(const struct worker *w)
 
 /* ---- replacement: starting → taken over → the old one finishes ---- */
 
-static void end_overlap(struct supervise *v)
+void supervise_end_overlap(struct supervise *v)
 {
 	v->starting = NULL;
 	event_del(v->impatience);
@@ -99,7 +61,7 @@ static void advance(struct supervise *v)
 	}
 }
 
-static void leave(struct supervise *v, struct seat *old, uint32_t drain_ms)
+void supervise_leave(struct supervise *v, struct seat *old, uint32_t drain_ms)
 {
 	seat_drain(old, drain_ms);
 	v->events->left(v->arg, seat_slot(old));
@@ -109,7 +71,7 @@ static void take_over(struct supervise *v, struct worker *w)
 {
 	struct seat *old = seat_now(w), *now = seat_other(w);
 
-	end_overlap(v);
+	supervise_end_overlap(v);
 	v->n_replaced++;
 	w->current = !w->current;
 	steering_close(steering_of(v), seat_slot(old));
@@ -118,7 +80,7 @@ static void take_over(struct supervise *v, struct worker *w)
 	log_notice("worker taken over: the old process finishes its requests",
 			"slot=%u worker_pid=%d old_pid=%d", w->number, (int)seat_pid(now),
 			(int)seat_pid(old));
-	leave(v, old, v->shared.conf.conf->shutdown_timeout_ms);
+	supervise_leave(v, old, v->shared.conf.conf->shutdown_timeout_ms);
 }
 
 static void give_up_overlap(struct supervise *v, const char *reason)
@@ -127,7 +89,7 @@ static void give_up_overlap(struct supervise *v, const char *reason)
 
 	log_err("a replacement did not become ready: the old process goes on",
 			"slot=%u reason=\"%s\"", w->number, reason);
-	end_overlap(v);
+	supervise_end_overlap(v);
 	v->n_failed++;
 	seat_end(seat_other(w), SIGKILL);
 }
@@ -330,7 +292,7 @@ void supervise_stop(struct supervise *v, uint32_t drain_ms)
 {
 	sl_check(v, SUPERVISE_MAGIC);
 	v->is_stopping = true;
-	end_overlap(v);
+	supervise_end_overlap(v);
 	for (uint32_t i = 0; i < supervise_slots(v); i++) {
 		struct seat *s = v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS];
 
@@ -386,103 +348,4 @@ int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
 	}
 	advance(v);
 	return 0;
-}
-
-void supervise_replacements(const struct supervise *v, struct supervise_replacements *ret)
-{
-	*ret = (struct supervise_replacements){.waiting = v->starting != NULL,
-			.done = v->n_replaced,
-			.failed = v->n_failed};
-	for (uint32_t i = 0; i < v->n_workers; i++)
-		ret->waiting += v->workers[i].wants_restart;
-}
-
-/* ---- questions ---- */
-
-uint32_t supervise_count(const struct supervise *v)
-{
-	return v->n_workers;
-}
-
-uint32_t supervise_count_ever(const struct supervise *v)
-{
-	return v->n_ever;
-}
-
-uint32_t supervise_slots(const struct supervise *v)
-{
-	return v->shared.conf.workers_max * BOARD_SEATS;
-}
-
-uint32_t supervise_ready(const struct supervise *v)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < v->n_workers; i++) {
-		const struct seat *s = seat_now(&v->workers[i]);
-
-		n += seat_is_ready(s) && !seat_is_draining(s);
-	}
-	return n;
-}
-
-pid_t supervise_pid(const struct supervise *v, uint32_t worker)
-{
-	return seat_pid(seat_now(&v->workers[worker]));
-}
-
-uint32_t supervise_restarts(const struct supervise *v, uint32_t worker)
-{
-	const struct worker *w = &v->workers[worker];
-	uint32_t starts = seat_starts(w->seats[0]) + seat_starts(w->seats[1]);
-
-	return starts > 0 ? starts - 1 : 0;
-}
-
-const struct stat_area *supervise_stat(const struct supervise *v)
-{
-	return v->shared.stat;
-}
-
-static const char *state_of(const struct seat *s)
-{
-	if (seat_pid(s) == 0)
-		return "down";
-	return seat_is_draining(s) ? "draining" : seat_is_ready(s) ? "ready" : "starting";
-}
-
-uint32_t supervise_slot(const struct supervise *v, uint32_t worker)
-{
-	return seat_slot(seat_now(&v->workers[worker]));
-}
-
-const char *supervise_state(const struct supervise *v, uint32_t worker)
-{
-	return state_of(seat_now(&v->workers[worker]));
-}
-
-/* The process that takes connections is always told, another while it runs. */
-static bool is_told(const struct supervise *v, const struct worker *w, unsigned seat)
-{
-	return seat_pid(w->seats[seat]) != 0 || (seat == w->current && w->number < v->n_workers);
-}
-
-bool supervise_process_at(const struct supervise *v, uint32_t i, struct supervise_process *ret)
-{
-	for (uint32_t slot = 0; slot < supervise_slots(v); slot++) {
-		const struct worker *w = &v->workers[slot / BOARD_SEATS];
-		const struct seat *s = w->seats[slot % BOARD_SEATS];
-
-		if (!is_told(v, w, slot % BOARD_SEATS) || i-- != 0)
-			continue;
-		*ret = (struct supervise_process){.worker = w->number,
-				.slot = slot,
-				.pid = seat_pid(s),
-				.state = state_of(s),
-				.restarts = supervise_restarts(v, w->number),
-				.failure = seat_failure(s),
-				.has_others_counters = !is_told(v, w, !(slot % BOARD_SEATS))};
-		return true;
-	}
-	return false;
 }

@@ -54,6 +54,8 @@ struct supervise_events {
 	void (*left)(void *arg, uint32_t slot);
 	/* The process is gone. */
 	void (*gone)(void *arg, uint32_t slot);
+	/* So many workers there are now. */
+	void (*scaled)(void *arg, uint32_t n_workers);
 	/* After supervise_stop: the last one is gone. */
 	void (*stopped)(void *arg);
 };
@@ -96,6 +98,11 @@ void supervise_replacements(const struct supervise *s, struct supervise_replacem
 /* Overlapping, one worker after the other; the state is told by supervise_process_at().  -ENOENT
  * with why: there is no such worker; -ESHUTDOWN: the node stops. */
 int supervise_restart(struct supervise *s, uint32_t worker, struct why *why);
+
+/* So many workers from now on: new ones start, those with the highest numbers drain.  -ERANGE: more
+ * than workers_max; -ENOTSUP: what waits at a worker's listeners cannot be given to others here;
+ * -EBUSY, -ESHUTDOWN, -errno; with why. */
+int supervise_scale(struct supervise *s, uint32_t n_workers, struct why *why);
 
 uint32_t supervise_count(const struct supervise *s);
 /* Of the board, the counters, the histograms: every process has one. */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "plugin/chain_breaker.h"
+#include "plugin/chain_now.h"
 #include "plugin/chain_trace.h"
 #include "plugin/engine_configure.h"
 #include "plugin/ngx_socket.h"
@@ -159,6 +160,8 @@ static uint64_t deadline_of(const struct chain *c)
 	return wall_ms != 0 ? c->began_ns + (uint64_t)wall_ms * 1000000 : UINT64_MAX;
 }
 
+struct chain_now chain_now;
+
 static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
 {
 	struct pdk_host *host = &b->host;
@@ -177,11 +180,15 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	host->spent = (struct pdk_spent){.log_lines = 0};
 	host->slot = &s->pdk;
 	c->x->phase = c->phase;
+	chain_now.plugin = s->version->name;
+	chain_now.phase = phase_name(c->phase);
+	chain_now.request_id = c->x->request.id;
 }
 
 static void leave_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
 {
 	hold_ctx(s, b);
+	chain_now.plugin = NULL;
 	c->spent = b->host.spent;
 	b->host.exchange = NULL;
 	b->host.slot = NULL;

@@ -9,6 +9,7 @@
 #include "tools/verbs.h"
 
 #define POLL_US 50000
+#define POLLS_MAX 6000
 
 static json_int_t number_of(const json_t *doc, const char *key)
 {
@@ -40,14 +41,28 @@ static enum ctl_exit finish(const struct ctl *ctl, const json_t *doc, json_int_t
 	return is_failed ? CTL_NEGATIVE : CTL_OK;
 }
 
-/* Until nothing waits to be replaced any more.  Takes the document over. */
+static bool is_settled(const json_t *doc)
+{
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (json_object_get(doc, "workers"), i, w) {
+		const char *state = json_string_value(json_object_get(w, "state"));
+
+		if (state != NULL && (strcmp(state, "starting") == 0 || strcmp(state, "down") == 0))
+			return false;
+	}
+	return number_of(doc, "waiting") == 0;
+}
+
+/* Until nothing waits to be replaced and nothing starts any more.  Takes the document over. */
 static enum ctl_exit await(const struct ctl *ctl, json_t *doc, json_int_t failed_before)
 {
 	struct why why = WHY_NONE;
 	enum ctl_exit end;
 	int code = 200;
 
-	while (number_of(doc, "waiting") != 0) {
+	for (int i = 0; i < POLLS_MAX && !is_settled(doc); i++) {
 		usleep(POLL_US);
 		json_decref(doc);
 		if (node_link_ask(ctl->prefix, "GET", "/workers", &code, &doc, &why) < 0)
@@ -78,6 +93,19 @@ static enum ctl_exit order(const struct ctl *ctl, const char *path)
 	fprintf(stderr, "sluicectl: %s\n", message != NULL ? message : "refused");
 	json_decref(doc);
 	return code == 400 ? CTL_USAGE : CTL_NEGATIVE;
+}
+
+enum ctl_exit verb_workers_scale(const struct ctl *ctl)
+{
+	char path[64];
+	uint64_t n;
+
+	if (!str_to_u64(str_of(ctl->args[0]), &n) || n > 1000000) {
+		fprintf(stderr, "sluicectl: \"%s\" is not a number of workers\n", ctl->args[0]);
+		return CTL_USAGE;
+	}
+	snprintf(path, sizeof(path), "/workers/scale?n=%u", (unsigned)n);
+	return order(ctl, path);
 }
 
 enum ctl_exit verb_workers_restart(const struct ctl *ctl)

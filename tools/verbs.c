@@ -18,6 +18,16 @@ const struct ctl_verb ctl_verbs[] = {
 				"goes "
 				"on.\n",
 				0, 1, verb_workers_restart},
+		{"workers scale", "N", "so many workers from now on, losing no request",
+				"Up to workers_max of the configuration. Of more than N, those "
+				"with "
+				"the highest numbers\nfinish their requests within "
+				"shutdown_timeout_ms; what waits for them goes to the\nothers. "
+				"Holds "
+				"until sluiced is started again; workers in the configuration is "
+				"what it\nstarts with. Returns when the new ones are ready. Exit "
+				"code 1 when the node cannot.\n",
+				1, 1, verb_workers_scale},
 		{"workers", "", "the worker processes",
 				"Exit code 1 when not all of them are ready. One that is replaced "
 				"or taken away is\nshown as draining until its last request is "

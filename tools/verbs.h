@@ -63,6 +63,7 @@ enum ctl_exit verb_generations(const struct ctl *ctl);
 enum ctl_exit verb_reload(const struct ctl *ctl);
 /* verb_workers.c */
 enum ctl_exit verb_workers_restart(const struct ctl *ctl);
+enum ctl_exit verb_workers_scale(const struct ctl *ctl);
 /* verb_latency.c */
 enum ctl_exit verb_latency(const struct ctl *ctl);
 /* verb_trace.c */

@@ -14,6 +14,7 @@
 #include "worker/worker.h"
 
 #define ACCEPT_TURN 64
+#define EMPTY_TURNS 64 /* a full backlog */
 
 struct listener {
 	struct worker *w;
@@ -176,6 +177,16 @@ int listeners_open(struct worker *w, unsigned n, struct why *why)
 			w->listeners[w->n_listeners].is_tls = address.is_tls;
 	}
 	return 0;
+}
+
+void listeners_empty(struct worker *w)
+{
+	for (unsigned i = 0; i < w->n_listeners; i++) {
+		for (int turn = 0; turn < EMPTY_TURNS; turn++) {
+			if (accept_turn(&w->listeners[i]) != TOOK_ONE)
+				break;
+		}
+	}
 }
 
 void listeners_stop(struct worker *w)

@@ -14,6 +14,8 @@ int listeners_open(struct worker *w, unsigned n, struct why *why);
  * connections were assigned that never came. */
 #define LISTENERS_SETTLE_MS 200
 void listeners_settle(struct worker *w);
+/* Takes what waits (drain). */
+void listeners_empty(struct worker *w);
 /* Stops accepting; the sockets live on in the master. */
 void listeners_stop(struct worker *w);
 void listeners_free(struct worker *w);

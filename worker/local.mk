@@ -64,6 +64,7 @@ worker_sluice_worker_SOURCES = \
 	worker/https_only.c \
 	worker/coconn.c worker/coconn.h \
 	worker/conn.c worker/conn.h \
+	worker/crash.c worker/crash.h \
 	worker/cosocket.c worker/cosocket.h \
 	worker/listener.c worker/listener.h \
 	worker/main.c worker/worker.h \

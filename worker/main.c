@@ -20,6 +20,7 @@
 #include "shm/probe.h"
 #include "worker/conn.h"
 #include "worker/cosocket.h"
+#include "worker/crash.h"
 #include "worker/listener.h"
 #include "worker/master_link.h"
 #include "worker/otlp.h"
@@ -88,6 +89,7 @@ void worker_drain(struct worker *w, uint32_t deadline_ms)
 	drain_until_ns = clock_mono_ns() + (uint64_t)deadline_ms * 1000000;
 	flush_until_ns = clock_mono_ns() + FLUSH_NS;
 	atomic_store_explicit(&w->me->state, SLOT_DRAINING, memory_order_release);
+	listeners_empty(w);
 	listeners_stop(w);
 	conn_close_idle(w);
 }
@@ -453,6 +455,7 @@ int main(int argc, char **argv)
 	w->slot = (unsigned)slot;
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
+	crash_watch();
 	r = worker_open(w, &why);
 	if (r == 0)
 		r = worker_serve(w, &why);

@@ -209,3 +209,98 @@ def test_a_worker_that_is_killed_while_it_is_replaced_leaves_the_other(make_serv
     os.kill(old, signal.SIGKILL)
     eventually(lambda: [w["state"] for w in node.workers()] == ["ready"], "the old one is gone", 10 * slow())
     assert node.get("/r").status_code == 200
+
+LOOP = """
+    local P = { PRIORITY = 10, VERSION = "1.0" }
+    function P:access(conf) if kong.request.get_path() == "/r/loop" then while true do end end end
+    return P"""
+NO_CONFIG = 'return { name = "%s", fields = { { config = { type = "record", fields = {} } } } }'
+
+
+def test_a_worker_that_hangs_says_where_before_it_is_replaced(make_serving):
+    """A budget of CPU so large that the heartbeat is first."""
+    node = make_serving(WITHOUT_BPF, workers="1", worker_hang_ms="1000", plugin_limits_cpu_ms="60000", plugin_limits_cpu_ms_max="60000")
+    node.may_crash = True
+    node.plugin("loops", LOOP, NO_CONFIG % "loops")
+    node.make("/plugins", {"name": "loops"})
+    node.wait_plugin("loops")
+    old = node.worker_pids()[0]
+    with socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) as client:
+        client.sendall(b"GET /r/loop HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: node.worker_pids() not in ([], [old]), "a new worker is ready", 15 * slow())
+    log = node.log()
+    assert f'pid={old} msg="worker aborted" signal=SIGABRT plugin=loops phase=access request_id=' in log
+    assert "sluice-worker(+0x" in log or "sluice-worker() [0x" in log, "a native stack"
+    assert node.get("/r").status_code == 200
+
+
+def test_a_worker_that_crashes_says_where(make_serving):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    node.may_crash = True
+    old = node.worker_pids()[0]
+    os.kill(old, signal.SIGSEGV)
+    eventually(lambda: node.worker_pids() not in ([], [old]), "a new worker is ready", 15 * slow())
+    if "AddressSanitizer" not in node.log():
+        assert f'pid={old} msg="worker crashed" signal=SIGSEGV stack=follows' in node.log()
+    assert node.get("/r").status_code == 200
+
+
+def scale(node, *counts):
+    for n in counts:
+        node.ctl("workers", "scale", str(n))
+        assert len(node.worker_pids()) == n
+        assert node.status("/status")["sluice"]["workers"]["total"] == n
+        time.sleep(0.2)
+
+
+@MODES
+def test_scale_changes_under_load_fail_no_request(make_serving, how):
+    node = make_serving(how, workers_max="6")
+    if node.status("/steering")["migration"] == "none":
+        pytest.skip("no migration of what waits here")
+    with all_kinds_of_clients(node):
+        scale(node, 4, 1, 3, 2)
+    eventually(lambda: processes(node, "draining") == [], "those taken away have ended", 30)
+    assert [w["slot"] for w in node.workers()] == [0, 1]
+    eventually(lambda: node.status("/status/ready")["message"] == "ready", "the node is ready")
+
+
+@pytest.mark.long
+@MODES
+def test_twenty_scale_changes_under_load_fail_no_request(make_serving, how):
+    node = make_serving(how, workers_max="6")
+    if node.status("/steering")["migration"] == "none":
+        pytest.skip("no migration of what waits here")
+    with all_kinds_of_clients(node):
+        for _ in range(5):
+            scale(node, 4, 2, 3, 1)
+
+
+@MODES
+def test_what_waits_for_a_worker_that_is_taken_away_is_served(make_serving, how):
+    """The worker that goes is stopped (SIGSTOP) with connections in its queue; it gives them up when it runs again."""
+    node = make_serving({**how, **({"steering_mode": "round_robin"} if not how else {})}, workers="4", worker_hang_ms="60000")
+    if node.status("/steering")["migration"] == "none":
+        pytest.skip("no migration of what waits here")
+    stopped = [w["pid"] for w in node.workers() if w["slot"] > 0]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    clients = [socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) for _ in range(40)]
+    for c in clients:
+        c.sendall(b"GET /r HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    node.ctl("workers", "scale", "1")
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    for c in clients:
+        assert Load.read(c, b"")[0] == 200
+        c.close()
+    eventually(lambda: [w["slot"] for w in node.workers()] == [0], "they have ended", 10 * slow())
+
+
+def test_scaling_refuses_more_than_there_is_room_for(make_serving):
+    node = make_serving(WITHOUT_BPF, workers_max="3")
+    refused = node.ctl("workers", "scale", "4", check=False)
+    assert refused.returncode == 2 and "there may be 1 to 3 here" in refused.stderr and "workers_max" in refused.stderr
+    assert node.ctl("workers", "scale", "0", check=False).returncode == 2
+    assert node.ctl("workers", "scale", "many", check=False).returncode == 2
+    assert len(node.workers()) == 2

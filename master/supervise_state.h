@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What master/supervise, supervise_scale and supervise_show share of its insides.
+ */
+#pragma once
+
+#include "master/seat.h"
+#include "master/supervise.h"
+
+#define SUPERVISE_MAGIC SL_MAGIC('S', 'U', 'P', 'V')
+
+struct worker {
+	uint32_t number;
+	struct seat *seats[BOARD_SEATS];
+	unsigned current; /* the seat whose process takes connections */
+	bool wants_restart;
+};
+
+struct supervise {
+	uint32_t magic;
+	struct seat_shared shared;
+	const struct supervise_events *events;
+	void *arg;
+
+	struct event *heartbeats;
+	struct event *impatience; /* with `starting` */
+	struct worker *starting;  /* its other seat starts a replacement; NULL: none does */
+	bool is_stopping;
+	uint32_t n_workers, n_ever;
+	uint64_t n_replaced, n_failed;
+	struct worker workers[CONF_WORKERS_MAX];
+};
+
+static inline struct steering *steering_of(const struct supervise *v)
+{
+	return v->shared.conf.steering;
+}
+
+static inline struct seat *seat_now(const struct worker *w)
+{
+	return w->seats[w->current];
+}
+
+static inline struct seat *seat_other(const struct worker *w)
+{
+	return w->seats[!w->current];
+}
+
+/* The replacement that starts, if one does, is none any more. */
+void supervise_end_overlap(struct supervise *v);
+/* It finishes what it has and is no longer counted among the workers. */
+void supervise_leave(struct supervise *v, struct seat *old, uint32_t drain_ms);
