@@ -112,24 +112,18 @@ static void on_plugin_counts(void *arg, uint32_t slot, const struct plugin_count
 
 static void on_worker_left(void *arg, uint32_t slot)
 {
-	struct master *m = arg;
-
-	follow_worker_gone(m->follow, slot);
+	follow_worker_gone(((struct master *)arg)->follow, slot);
 }
 
 static void on_worker_gone(void *arg, uint32_t slot)
 {
-	struct master *m = arg;
-
-	counts_gone(m->counts, slot);
-	follow_worker_gone(m->follow, slot);
+	counts_gone(((struct master *)arg)->counts, slot);
+	on_worker_left(arg, slot);
 }
 
 static void on_workers_scaled(void *arg, uint32_t n_workers)
 {
-	struct master *m = arg;
-
-	follow_set_workers(m->follow, n_workers);
+	follow_set_workers(((struct master *)arg)->follow, n_workers);
 }
 
 static void on_workers_stopped(void *arg)

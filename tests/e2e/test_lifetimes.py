@@ -242,6 +242,7 @@ def test_a_worker_that_crashes_says_where(make_serving):
     eventually(lambda: node.worker_pids() not in ([], [old]), "a new worker is ready", 15 * slow())
     if "AddressSanitizer" not in node.log():
         assert f'pid={old} msg="worker crashed" signal=SIGSEGV stack=follows' in node.log()
+        assert "sluice-worker(+0x" in node.log(), "a native stack"
     assert node.get("/r").status_code == 200
 
 
