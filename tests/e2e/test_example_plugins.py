@@ -163,3 +163,55 @@ def test_all_of_them_are_streamed_and_work_on_real_traffic(node, tmp_path):
     r = bed.ask("request-termination")
     assert r.status_code == 418 and r.json() == {"message": "teapot"}
     origin.close()
+
+
+def authorizer(asked):
+    """200, 403 or 500 as the Authorization header says."""
+    def behave(request):
+        headers = {k.lower(): v for k, v in request["headers"]}
+        asked.append(headers)
+        how = headers.get("authorization", "")
+        if how == "slow":
+            time.sleep(2)
+        if how == "broken":
+            return reply(b"{}", status="500 Internal Server Error")
+        if how in ("ann", "slow"):
+            return reply(b"{}", headers=["X-User: " + how])
+        return reply(b'{"why":"who are you?"}', status="401 Unauthorized", headers=["WWW-Authenticate: Custom"])
+    return Origin(behave)
+
+
+def test_an_external_authorizer_decides_and_is_remembered(make_node):
+    node, origin, asked = make_node(workers="2", untrusted_lua="lax", plugin_egress="any,127.0.0.0/8", plugin_limits_cpu_ms="200"), Origin(), []
+    who = authorizer(asked)
+    node.start()
+    directory = EXAMPLES / "external-authorizer"
+    node.plugin("external-authorizer", (directory / "handler.lua").read_text(), (directory / "schema.lua").read_text())
+    common = {"url": f"http://127.0.0.1:{who.port}/check", "upstream_headers": ["X-User"], "timeout": 500}
+    for name, extra in (("asks", {}), ("keeps", {"cache_ttl": 60}), ("opens", {"fail_open": True})):
+        route = node.route_to(origin, name=name)
+        node.make("/plugins", {"name": "external-authorizer", "config": {**common, **extra}, "route": {"id": route["id"]}})
+    node.wait_plugin("external-authorizer")
+    node.wait_settled()
+
+    def ask(name, how):
+        return requests.get(node.url(f"/{name}/a?q=1"), headers={"Authorization": how, "X-User": "mallory"}, timeout=15 * SLOW)
+
+    r = ask("asks", "ann")
+    assert r.status_code == 200 and dict((k.lower(), v) for k, v in r.json()["headers"])["x-user"] == "ann"
+    assert asked[-1]["x-forwarded-method"] == "GET" and asked[-1]["x-forwarded-path"] == "/asks/a" and "x-user" not in asked[-1]
+    r = ask("asks", "bob")
+    assert (r.status_code, r.json(), r.headers["WWW-Authenticate"]) == (401, {"why": "who are you?"}, "Custom")
+    assert ask("asks", "broken").status_code == 503
+    assert ask("asks", "slow").status_code == 503
+    r = ask("opens", "slow")
+    assert r.status_code == 200 and "mallory" not in r.text
+
+    n = len(asked)
+    assert [ask("keeps", "ann").status_code for _ in range(6)] == [200] * 6
+    assert [ask("keeps", "bob").status_code for _ in range(6)] == [401] * 6
+    assert len(asked) == n + 2
+    assert [ask("keeps", "broken").status_code for _ in range(2)] == [503] * 2
+    assert len(asked) == n + 4
+    who.close()
+    origin.close()

@@ -48,10 +48,16 @@ def serve(connection):
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
             time.sleep(3)
             return
+        if path == "/drip":
+            connection.sendall(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(150):
+                connection.sendall(b"X")
+                time.sleep(0.2)
+            return
         if path == "/reset":
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return
-        if path == "/echo":
+        if path in ("/echo", "/r"):
             host = dict((n.lower(), v) for n, v in request["headers"])
             text = "\n".join([request["method"], request["target"], host.get("x-one", "-"), host.get("content-length", "-"), request["body"]]).encode()
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
@@ -73,8 +79,15 @@ CASES = {
     "query": ask("/echo?a=1", result="return r.body"),
     "querytable": ask("/echo", 'method = "PUT", query = { q = "a b" }, body = "text", headers = { ["X-One"] = "1" }', "return r.body"),
     "iterator": ask("/echo", 'method = "POST", body = (function() local n = 0 return function() n = n + 1 if n < 3 then return "p" .. n end end end)()', "return r.body"),
+    "continue": ask("/echo", 'method = "POST", body = "later", headers = { Expect = "100-continue" }', "return r.body"),
+    "once": NEW + 'c:request_uri(' + URI + '"/length", { keepalive = false }) c:connect({ scheme = "http", host = "127.0.0.1", port = port }) return c:get_reused_times()',
+    "proxy": NEW + 'c:connect("127.0.0.1", port) local r = c:proxy_request() r.headers["X-Via"] = "plugin" c:proxy_response(r)',
+    "names": 'local h = require("resty.http_headers").new() h["Content-Type"] = "a" h.content_type = "b" local n = 0 for k, v in pairs(h) do n = n + 1 end '
+             'return h["CONTENT-TYPE"], n, h.other',
+    "strict": 'return pcall(require, "resty.http")',
     "stall": ask("/stall"),
     "reset": ask("/reset"),
+    "drip": ask("/drip"),
     "garbage": ask("/garbage"),
     "huge": ask("/huge"),
     "many": ask("/many"),
@@ -127,6 +140,11 @@ def test_responses_are_read_however_they_end(make_node, origin, peer):
     assert bed.run("iterator", peer.port) == "POST\n/echo\n-\n-\np1p2"
     assert bed.run("reuse", peer.port).startswith("hello|hello|")
     assert bed.run("reuse", peer.port).endswith("|1|1")
+    assert bed.run("continue", peer.port) == "POST\n/echo\n-\n5\nlater"
+    assert bed.run("once", peer.port) == "0"
+    assert bed.run("names") == "b|1|nil"
+    r = bed.node.post("/r?a=1", b"body", headers={"x-run": "proxy", "x-port": str(peer.port), "x-one": "1"})
+    assert (r.status_code, r.text, r.headers.get("X-Via")) == (200, "POST\n/r?a=1\n1\n4\nbody", "plugin")
     n, pieces, kept = bed.run("pieces", peer.port).split("|")
     assert (n, kept) == ("100000", "1") and int(pieces) >= 13
     assert bed.run("parse") == "https|[::1]|8443|/a|b=c|nil|bad uri: ftp://a/"
@@ -153,6 +171,14 @@ def test_what_goes_wrong_has_a_name_and_leaves_nothing_for_the_next_request(make
     assert "request_pipeline is not supported" in bed.run("pipeline")
 
 
+def test_a_server_that_drips_does_not_hold_a_request_longer_than_a_plugin_may(make_node, origin, peer):
+    bed = bed_of(make_node, origin, CASES, plugin_limits_wall_ms="1500")
+    began = time.monotonic()
+    r = bed.node.get("/r", headers={"x-run": "drip", "x-port": str(peer.port)})
+    assert r.status_code == 500 and time.monotonic() - began < 20
+    assert bed.run("length", peer.port).startswith("200|OK|hello")
+
+
 def test_https_is_verified_unless_told_otherwise(make_node, origin, tmp_path):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                     "/CN=peer.example", "-addext", "subjectAltName=DNS:peer.example", "-keyout", tmp_path / "k.pem", "-out",
@@ -174,3 +200,8 @@ def test_it_goes_only_where_plugins_may(make_node, origin, peer):
     bed = bed_of(make_node, origin, CASES, plugin_egress="any")
     assert "denied by plugin_egress" in bed.run("length", peer.port)
     assert peer.n_accepted == 0
+
+
+def test_a_strict_plugin_is_told_that_it_has_no_connections(make_node, origin):
+    bed = bed_of(make_node, origin, CASES, untrusted_lua="strict")
+    assert "untrusted_lua: lax only" in bed.run("strict")
