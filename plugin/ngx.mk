@@ -127,6 +127,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.openssl.x509.revoked.lua \
 	plugin/module_lua/resty.openssl.x509.store.lua \
 	plugin/module_lua/resty.random.lua \
+	plugin/module_lua/resty.redis.lua \
 	plugin/module_lua/resty.sha.lua \
 	plugin/module_lua/resty.sha1.lua \
 	plugin/module_lua/resty.sha224.lua \

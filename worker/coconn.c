@@ -169,7 +169,8 @@ void coconn_close(struct coconn *c)
 	c->tls = NULL;
 	io_close(&c->io);
 	free(c->key);
-	c->key = NULL;
+	free(c->name);
+	c->key = c->name = NULL;
 	c->user = NULL;
 	c->magic = 0;
 	c->next = c->pool->dead;

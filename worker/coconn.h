@@ -26,6 +26,7 @@ struct coconn {
 	struct io io;
 	struct tls_link *tls; /* NULL: plain */
 	bool is_verified;
+	char *name; /* that was verified */
 	struct peer peer;
 	struct coowner *owner;
 	struct timer timer;    /* idle */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "worker/coconn.h"
 #include "worker/req.h"
@@ -184,27 +185,38 @@ static int op_connect(struct cosocket *s, struct str host, uint16_t port, struct
 	return 0;
 }
 
+/* TLS begins; the name is kept for those who find the connection in the pool. */
+static int begin_tls(struct cosocket *s, struct str name, bool is_verified)
+{
+	struct coconn *c = s->conn;
+	struct upstream_target target = {.peer = c->peer,
+			.is_tls = true,
+			.is_verified = is_verified,
+			.name = name};
+
+	c->name = strndup(name.p != NULL ? name.p : "", name.n);
+	if (c->name == NULL)
+		return -ENOMEM;
+	c->is_verified = is_verified;
+	return tls_link_open(&c->tls, s->req->w->tls, &c->io, &target);
+}
+
 static int op_handshake(struct cosocket *s, struct str name, bool is_verified)
 {
 	struct coconn *c = s->conn;
-	int r;
+	int r = 0;
 
 	sl_check(s, COSOCKET_MAGIC);
-	if (c->tls == NULL) {
-		struct upstream_target target = {.peer = c->peer,
-				.is_tls = true,
-				.is_verified = is_verified,
-				.name = upstream_tls_name(name, str_of(s->host))};
-
-		r = tls_link_open(&c->tls, s->req->w->tls, &c->io, &target);
-		if (r != 0)
-			return r;
-		c->is_verified = is_verified;
-	}
-	if (is_verified && !c->is_verified) {
+	name = upstream_tls_name(name, str_of(s->host));
+	if (c->tls == NULL)
+		r = begin_tls(s, name, is_verified);
+	if (r != 0)
+		return r;
+	if (is_verified && (!c->is_verified || !str_ieq(str_of(c->name), name))) {
 		snprintf(s->why, sizeof(s->why),
-				"the certificate was not verified when this pooled connection was "
-				"made");
+				"the certificate was not verified for this name when this pooled "
+				"connection was made");
+		disconnect(s);
 		return -ECONNABORTED;
 	}
 	r = tls_link_handshake(c->tls);

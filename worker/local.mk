@@ -97,7 +97,7 @@ tests_unit_worker_spawn_LDADD = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 
 WORKER_TEST_LDADD = worker/libworker.a worker/libllhttp.a $(LIBPLUGIN) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
-check_PROGRAMS += tests/unit/test_balancer tests/unit/test_certificates tests/unit/test_dns tests/unit/test_h1_parse tests/unit/test_route \
+check_PROGRAMS += tests/unit/test_balancer tests/unit/test_certificates tests/unit/test_dns tests/unit/test_egress tests/unit/test_h1_parse tests/unit/test_route \
 	tests/unit/test_tls_context \
 	tests/unit/test_upstream_path \
 	tests/unit/test_worker_parts
@@ -111,6 +111,9 @@ tests_unit_test_balancer_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+tests_unit_test_egress_SOURCES = tests/unit/test_egress.c
+tests_unit_test_egress_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_egress_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 tests_unit_test_h1_parse_SOURCES = tests/unit/test_h1_parse.c
 tests_unit_test_h1_parse_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_h1_parse_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
@@ -132,7 +135,11 @@ tests_unit_test_worker_parts_LDADD = $(WORKER_TEST_LDADD) $(UNIT_LIBS)
 
 if WITH_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_client_hello tests/fuzz/fuzz_h1 tests/fuzz/fuzz_chunked tests/fuzz/fuzz_target \
-	tests/fuzz/fuzz_address tests/fuzz/fuzz_route_match tests/fuzz/fuzz_tls_context
+	tests/fuzz/fuzz_address tests/fuzz/fuzz_egress tests/fuzz/fuzz_route_match tests/fuzz/fuzz_tls_context
+tests_fuzz_fuzz_egress_SOURCES = tests/fuzz/fuzz_egress.c
+tests_fuzz_fuzz_egress_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS)
+tests_fuzz_fuzz_egress_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_egress_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS)
 tests_fuzz_fuzz_client_hello_SOURCES = tests/fuzz/fuzz_client_hello.c
 tests_fuzz_fuzz_client_hello_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_client_hello_LDADD = $(WORKER_TEST_LDADD)

@@ -62,7 +62,7 @@ end
 function methods:count()
   check(self)
   local waiting = C.n_waiting(self.queue)
-  return self.n > 0 and self.n or -waiting
+  return waiting > 0 and -waiting or self.n
 end
 
 return semaphore
