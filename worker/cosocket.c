@@ -189,11 +189,10 @@ static int op_connect(struct cosocket *s, struct str host, uint16_t port, struct
 static int begin_tls(struct cosocket *s, struct str name, bool is_verified)
 {
 	struct coconn *c = s->conn;
-	struct upstream_target target = {.peer = c->peer,
-			.is_tls = true,
-			.is_verified = is_verified,
-			.name = name};
+	struct upstream_target target = {
+			.peer = c->peer, .is_tls = true, .is_verified = is_verified, .name = name};
 
+	free(c->name);
 	c->name = strndup(name.p != NULL ? name.p : "", name.n);
 	if (c->name == NULL)
 		return -ENOMEM;

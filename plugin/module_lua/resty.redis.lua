@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A client of Redis (RESP2) over ngx.socket.tcp. Replies are bounded: what is larger closes the connection, which is out of
 -- step then.
-local concat, find, format, lower, rawget, unpack = table.concat, string.find, string.format, string.lower, rawget, unpack
+local concat, find, format, lower, unpack = table.concat, string.find, string.format, string.lower, unpack
 local pairs, select, setmetatable, sub, tonumber, tostring, type = pairs, select, setmetatable, string.sub, tonumber, tostring, type
 local ngx, null = ngx, ngx.null
 
@@ -135,11 +135,11 @@ local function hmset(self, key, ...)
   return command(self, "hmset", key, unpack(list, 1, n))
 end
 
-local function find_command(self, name)
+local function find_command(_, name)
   if M[name] ~= nil then
     return M[name]
   end
-  if type(name) ~= "string" or rawget(self, "sock") == nil then
+  if type(name) ~= "string" then
     return nil
   end
   local low = lower(name)
