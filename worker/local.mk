@@ -122,7 +122,8 @@ tests_unit_test_route_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(
 tests_unit_test_route_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_route_LDADD = worker/libworker.a worker/libllhttp.a $(LIBSNAPWRITE) $(LIBENGINE) \
 	$(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBSHM) $(LIBBASE) $(VM_LIBS) $(NGX_LIBS) \
-	$(LIBPLUGIN_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
+	$(LIBPLUGIN_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) \
+	$(UNIT_LIBS)
 tests_unit_test_tls_context_SOURCES = tests/unit/test_tls_context.c
 tests_unit_test_tls_context_CFLAGS = $(UNIT_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_tls_context_LDADD = $(WORKER_TEST_LDADD) $(OPENSSL_LIBS) $(UNIT_LIBS)
