@@ -259,6 +259,9 @@ function methods:send_request(params)
   if self.is_busy then
     return nil, "the response before this request has not been read"
   end
+  if fields["Connection"] and wire.has_token(fields["Connection"], "close") then
+    self.keepalive = false
+  end
   -- until its response is read: what comes late must not answer another request
   self.is_busy = true
   local ok

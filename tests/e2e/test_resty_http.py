@@ -81,6 +81,7 @@ CASES = {
     "iterator": ask("/echo", 'method = "POST", body = (function() local n = 0 return function() n = n + 1 if n < 3 then return "p" .. n end end end)()', "return r.body"),
     "continue": ask("/echo", 'method = "POST", body = "later", headers = { Expect = "100-continue" }', "return r.body"),
     "once": NEW + 'c:request_uri(' + URI + '"/length", { keepalive = false }) c:connect({ scheme = "http", host = "127.0.0.1", port = port }) return c:get_reused_times()',
+    "lastone": NEW + 'c:connect("127.0.0.1", port) local r = c:request({ path = "/length", headers = { connection = "Close" } }) return r:read_body(), c:set_keepalive()',
     "proxy": NEW + 'c:connect("127.0.0.1", port) local r = c:proxy_request() r.headers["X-Via"] = "plugin" c:proxy_response(r)',
     "names": 'local h = require("resty.http_headers").new() h["Content-Type"] = "a" h.content_type = "b" local n = 0 for k, v in pairs(h) do n = n + 1 end '
              'return h["CONTENT-TYPE"], n, h.other',
@@ -142,6 +143,7 @@ def test_responses_are_read_however_they_end(make_node, origin, peer):
     assert bed.run("reuse", peer.port).endswith("|1|1")
     assert bed.run("continue", peer.port) == "POST\n/echo\n-\n5\nlater"
     assert bed.run("once", peer.port) == "0"
+    assert bed.run("lastone", peer.port) == "hello|2|connection must be closed"
     assert bed.run("names") == "b|1|nil"
     r = bed.node.post("/r?a=1", b"body", headers={"x-run": "proxy", "x-port": str(peer.port), "x-one": "1"})
     assert (r.status_code, r.text, r.headers.get("X-Via")) == (200, "POST\n/r?a=1\n1\n4\nbody", "plugin")
