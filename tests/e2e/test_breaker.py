@@ -167,6 +167,7 @@ def test_a_client_that_leaves_while_it_tries_says_nothing_of_the_plugin(started)
     node.raw(b"GET /r HTTP/1.1\r\nHost: x\r\nX-Sleep: 30\r\n\r\n", timeout=0.1)
     eventually(lambda: node.get("/r").status_code == 200, "the next one tries", 5)
     assert node.log().count('msg="suspended plugin is tried"') == 2
+    node.process.kill()  # it would end the sleeper's phase first
 
 
 def test_replaced_code_starts_closed_and_so_do_other_limits(started):
