@@ -15,7 +15,7 @@ struct pdk_waiter {
 /* Pushes why a plugin cannot wait here. */
 static int wait_check(lua_State *L)
 {
-	if (pdk_may_wait(L))
+	if (pdk_may_wait(L) && pdk_host(L)->phase != PHASE_CERTIFICATE)
 		return 0;
 	lua_pushliteral(L, "API disabled in the context of a phase that cannot wait");
 	return 1;

@@ -14,13 +14,17 @@ local function finish(t, ...)
   end
 end
 
-function thread.spawn(f, ...)
-  if type(f) ~= "function" then
-    error("bad argument #1 to 'spawn' (function expected, got " .. type(f) .. ")", 2)
-  end
+local function check_phase()
   local bad = C.wait_check()
   if bad then
-    error(bad, 2)
+    error(bad, 3)
+  end
+end
+
+function thread.spawn(f, ...)
+  check_phase()
+  if type(f) ~= "function" then
+    error("bad argument #1 to 'spawn' (function expected, got " .. type(f) .. ")", 2)
   end
   local n, args = select("#", ...), { ... }
   local t = setmetatable({ watchers = {} }, meta)
@@ -42,6 +46,7 @@ end
 
 -- The first of them that has ended: true and its results, or false and its error.
 function thread.wait(...)
+  check_phase()
   local n, all, queue = select("#", ...), { ... }, nil
   if n == 0 then
     error("at least one coroutine should be specified", 2)
@@ -72,6 +77,7 @@ function thread.wait(...)
 end
 
 function thread.kill(t)
+  check_phase()
   check(t, "kill")
   if t.is_waited then
     return nil, "already waited or killed"

@@ -264,7 +264,19 @@
 	X("ngx.worker.count", "access", "()", "1", NO_ARGUMENTS) \
 	X("ngx.worker.pid", "access", "() > 0", "true", NO_ARGUMENTS) \
 	X("ngx.worker.pids", "access", "()[1] > 0", "true", NO_ARGUMENTS) \
-	X("ngx.worker.exiting", "access", "()", "false", NO_ARGUMENTS)
+	X("ngx.worker.exiting", "access", "()", "false", NO_ARGUMENTS) \
+	X("ngx.socket.tcp", "access", "()", "table", NO_ARGUMENTS) \
+	X("ngx.socket.stream", "access", "()", "table", NO_ARGUMENTS) \
+	X("ngx.socket.connect", "access", "('127.0.0.1', 80)", "nil, there is no network in this run", "()", "no place! _socket:434: bad argument #1 to 'connect' (string expected, got nil)") \
+	X("ngx.socket.udp", "access", "()", "table", NO_ARGUMENTS) \
+	X("ngx.location.capture", "access", "('/x')", "! ngx.location.capture: there are no subrequests here: use require(\"resty.http\"):request_uri()", NO_ARGUMENTS) \
+	X("ngx.location.capture_multi", "access", "({})", "! ngx.location.capture: there are no subrequests here: use require(\"resty.http\"):request_uri()", NO_ARGUMENTS) \
+	X("ngx.req.socket", "access", "()", "! ngx.req.socket: the client's connection is the gateway's: use kong.request.get_raw_body()", NO_ARGUMENTS) \
+	X("ngx.req.get_body_file", "access", "()", "nil", NO_ARGUMENTS) \
+	X("ngx.req.set_body_file", "access", "('x')", "! ngx.req.set_body_file: plugins have no files: use kong.service.request.set_raw_body()", NO_ARGUMENTS) \
+	X("ngx.thread.spawn", "access", "(function() end)", "table", "()", "! bad argument #1 to 'spawn' (function expected, got nil)") \
+	X("ngx.thread.wait", "access", "(ngx.thread.spawn(function() return 7 end))", "true, 7", "()", "! at least one coroutine should be specified") \
+	X("ngx.thread.kill", "access", "(ngx.thread.spawn(function() end))", "nil, already terminated", "()", "! bad argument to 'kill' (thread expected, got nil)")
 
 /* Methods of what sluice.counter('x') and sluice.dict('x') give. */
 #define CONTRACT_SLUICE(X) \
