@@ -37,9 +37,11 @@ bool req_client_left(struct req *q)
 
 bool req_half_closed_is_over(struct req *q)
 {
-	if (!q->is_half_closed || q->is_tunnel || q->is_parked || !out_is_empty(&q->out) ||
-			q->up.state == UP_START || q->x.answer.is_set)
+	if (!q->is_half_closed || q->is_tunnel || !out_is_empty(&q->out) || q->x.answer.is_set)
 		return false;
+	if (!q->is_parked && q->up.state == UP_START)
+		return false;
+	q->is_parked = false;
 	cancel(q);
 	return true;
 }

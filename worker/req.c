@@ -240,6 +240,15 @@ void req_refuse(struct conn *c, int status, const char *message)
 }
 
 /* A phase of the chain as a step: parked until the awaited thing is there. */
+/* Nobody waits for what the plugin waits for. */
+static enum step_result leave_parked(struct req *q)
+{
+	q->is_parked = false;
+	timer_clear(&q->wait_limit);
+	q->at = STEP_LOG - 1;
+	return STEP_GO_ON;
+}
+
 static enum step_result run_phase(struct req *q, enum chain_verdict (*phase)(struct chain *))
 {
 	enum chain_verdict v;
@@ -250,7 +259,7 @@ static enum step_result run_phase(struct req *q, enum chain_verdict (*phase)(str
 		if (q->x.request.body.state == BODY_READING && req_body_hold(q) == STEP_GO_ON)
 			q->is_resumable = true;
 		if (!q->is_resumable)
-			return STEP_WAIT;
+			return req_client_left(q) ? leave_parked(q) : STEP_WAIT;
 		q->is_resumable = false;
 		timer_clear(&q->wait_limit);
 		v = chain_resume(q->chain);

@@ -62,7 +62,8 @@ def suspend(node):
 
 def test_trips_on_all_workers_together_suspend_it_and_everybody_is_told(started):
     node = started(workers="4", plugin_breaker_retry_ms="60000")
-    assert told(node) == "closed" and metric(node, "sluice_plugin_breaker_state") == 0
+    eventually(lambda: told(node) == "closed", "the control plane is told", 3)
+    assert metric(node, "sluice_plugin_breaker_state") == 0
     pids = set()
     for i in range(5):
         assert node.get("/r").status_code == 200, f"after {i} trips"
