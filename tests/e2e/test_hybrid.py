@@ -63,7 +63,7 @@ def test_a_plugin_suspended_on_one_data_plane_is_said_to_be_so_there_and_nowhere
     eventually(lambda: control.plugin_status("wild")["active"], "active everywhere")
 
     def told():
-        return sorted(n["breaker"] for n in control.plugin_status("wild")["nodes"])
+        return sorted(str(n["breaker"]) for n in control.plugin_status("wild")["nodes"])
 
     for _ in range(2):
         assert ill.get("/r", headers={"X-Wild": "1"}).status_code == 500
