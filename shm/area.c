@@ -17,17 +17,26 @@ static struct area_head *area_mmap(int fd, size_t size)
 	return p != MAP_FAILED ? p : NULL;
 }
 
-int area_create(void **ret, int *ret_fd, const char *name, size_t size, struct area_head head,
-		struct why *why)
+int area_memfd(const char *name, size_t size, struct why *why)
 {
 	sl_auto_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	struct area_head *p;
 
 	if (fd < 0)
 		return why_errno(why, errno, "cannot create the shared %s", name);
 	if (ftruncate(fd, (off_t)size) != 0 ||
 			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
 		return why_errno(why, errno, "cannot size and seal the shared %s", name);
+	return sl_steal_fd(&fd);
+}
+
+int area_create(void **ret, int *ret_fd, const char *name, size_t size, struct area_head head,
+		struct why *why)
+{
+	sl_auto_fd int fd = area_memfd(name, size, why);
+	struct area_head *p;
+
+	if (fd < 0)
+		return fd;
 	p = area_mmap(fd, size);
 	if (p == NULL)
 		return why_errno(why, errno, "cannot map the shared %s", name);

@@ -15,6 +15,8 @@ struct area_head {
 	uint32_t magic, abi;
 };
 
+/* A zeroed memfd of that size that can neither shrink nor grow; CLOEXEC.  -errno with why. */
+int area_memfd(const char *name, size_t size, struct why *why);
 /* Zeroed but for its head; *ret_fd is CLOEXEC.  0 or -errno with why. */
 int area_create(void **ret, int *ret_fd, const char *name, size_t size, struct area_head head,
 		struct why *why);

@@ -2,13 +2,13 @@
 #include "shm/lat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "shm/area.h"
 
 #define LAT_MAGIC SL_MAGIC('L', 'A', 'T', '1')
 
@@ -44,20 +44,10 @@ static size_t names_bytes(struct lat_shape shape)
 	return shape.plugins * sizeof(struct lat_name);
 }
 
-static int make_memfd(const char *name, size_t bytes, struct why *why)
-{
-	sl_auto_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0 ||
-			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		return why_errno(why, errno, "cannot make the shared %s", name);
-	return sl_steal_fd(&fd);
-}
-
 int lat_create(int *ret_rows_fd, int *ret_names_fd, struct lat_shape shape, struct why *why)
 {
-	sl_auto_fd int rows = make_memfd("latency", rows_bytes(shape), why);
-	int names = rows >= 0 ? make_memfd("latency names", names_bytes(shape), why) : rows;
+	sl_auto_fd int rows = area_memfd("latency", rows_bytes(shape), why);
+	int names = rows >= 0 ? area_memfd("latency names", names_bytes(shape), why) : rows;
 
 	if (names < 0)
 		return names;

@@ -2,13 +2,13 @@
 #include "shm/traffic.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "shm/area.h"
 
 #define TRAFFIC_MAGIC SL_MAGIC('T', 'R', 'F', 'C')
 #define UNROUTED STR("-") /* the id of requests that no route matched */
@@ -67,12 +67,11 @@ static size_t region_bytes(struct traffic_shape shape)
 
 int traffic_create(int *ret_fd, struct traffic_shape shape, struct why *why)
 {
-	sl_auto_fd int fd = memfd_create("traffic", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = area_memfd("traffic counters", region_bytes(shape) * shape.workers, why);
 
-	if (fd < 0 || ftruncate(fd, (off_t)(region_bytes(shape) * shape.workers)) != 0 ||
-			fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-		return why_errno(why, errno, "cannot make the shared traffic counters");
-	*ret_fd = sl_steal_fd(&fd);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
 	return 0;
 }
 
