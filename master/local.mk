@@ -18,6 +18,7 @@ master_libmaster_a_SOURCES = \
 	master/intake.c master/intake.h \
 	master/latency.c master/latency.h \
 	master/listen.c master/listen.h \
+	master/listen_share.c master/listen_share.h \
 	master/master.c master/master.h \
 	master/metric.c master/metric.h \
 	master/metrics.c \
@@ -42,7 +43,7 @@ master_libmaster_a_SOURCES = \
 	master/status_steering.c \
 	master/steering.c master/steering.h \
 	master/supervise.c master/supervise.h master/supervise_state.h \
-	master/supervise_scale.c master/supervise_show.c \
+	master/supervise_drain.c master/supervise_scale.c master/supervise_show.c \
 	master/verdicts.c master/verdicts.h \
 	master/vet.c master/vet.h \
 	master/wanted.c master/wanted.h \

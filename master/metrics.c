@@ -109,6 +109,7 @@ static void put_node(const struct status_sources *s, struct buf *out)
 	metric_only(out, METRIC_sluice_generation, v != NULL ? snap_view_generation(v) : 0);
 	metric_only(out, METRIC_sluice_workers, supervise_count(s->workers));
 	metric_only(out, METRIC_sluice_workers_ready, supervise_ready(s->workers));
+	metric_only(out, METRIC_sluice_draining, status_is_draining(s));
 	metric_only(out, METRIC_sluice_updates_committed_total, committed);
 	metric_only(out, METRIC_sluice_updates_refused_total, refused);
 	metric_only(out, METRIC_sluice_resources_rejected_total, rejected);

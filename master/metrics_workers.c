@@ -17,7 +17,7 @@ struct slot_view {
 	struct proc_usage usage;
 };
 
-static const char *const states[] = {"starting", "ready", "draining", "down"};
+static const char *const states[] = {"starting", "ready", "draining", "drained", "down"};
 
 static void look(const struct supervise *w, const struct steering *s, uint32_t i,
 		struct slot_view *ret)

@@ -30,12 +30,19 @@ struct seat {
 	struct child *child;
 	int channel, wake;
 	struct event *readable;
-	bool is_ready, is_draining;
+	bool is_ready, is_draining, has_served;
+	uint64_t generation;
 	uint32_t n_starts;
 	char failure[256];
 };
 
 /* ---- what workers say ---- */
+
+static void note_generation(struct seat *s, uint64_t generation)
+{
+	s->generation = generation;
+	s->has_served = s->has_served || generation != 0;
+}
 
 static void on_ready(struct seat *s, struct ipc_in *in)
 {
@@ -45,6 +52,7 @@ static void on_ready(struct seat *s, struct ipc_in *in)
 	if (s->is_draining)
 		return;
 	s->is_ready = true;
+	note_generation(s, generation);
 	s->failure[0] = '\0';
 	log_info("worker ready", "slot=%u worker_pid=%u generation=%llu", seat_worker(s), pid,
 			(unsigned long long)generation);
@@ -55,8 +63,10 @@ static void on_generation_done(struct seat *s, struct ipc_in *in)
 {
 	uint64_t generation = ipc_get_u64(in);
 
-	if (!s->is_draining)
-		s->shared->heard->generation_done(s->shared->heard_arg, s->slot, generation);
+	if (s->is_draining)
+		return;
+	note_generation(s, generation);
+	s->shared->heard->generation_done(s->shared->heard_arg, s->slot, generation);
 }
 
 static void on_plugin_state(struct seat *s, struct ipc_in *in)
@@ -197,6 +207,7 @@ static int start_worker(void *arg, pid_t *ret, struct why *why)
 
 	close_channel(s);
 	s->is_ready = s->is_draining = false;
+	s->generation = 0;
 	r = open_channel(s, &theirs, why);
 	if (r < 0)
 		return r;
@@ -287,6 +298,7 @@ void seat_drain(struct seat *s, uint32_t drain_ms)
 
 	sl_check(s, SEAT_MAGIC);
 	steering_close(s->shared->conf.steering, s->slot);
+	s->has_served = false;
 	if (seat_pid(s) == 0) {
 		child_stop(s->child, 0, 0);
 		return;
@@ -303,6 +315,7 @@ bool seat_end(struct seat *s, int signal)
 {
 	sl_check(s, SEAT_MAGIC);
 	steering_close(s->shared->conf.steering, s->slot);
+	s->has_served = false;
 	return child_stop(s->child, signal, GRACE_MS);
 }
 
@@ -349,6 +362,16 @@ bool seat_is_ready(const struct seat *s)
 bool seat_is_draining(const struct seat *s)
 {
 	return s->is_draining;
+}
+
+bool seat_has_served(const struct seat *s)
+{
+	return s->has_served;
+}
+
+uint64_t seat_generation(const struct seat *s)
+{
+	return s->generation;
 }
 
 uint32_t seat_starts(const struct seat *s)

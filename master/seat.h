@@ -60,6 +60,10 @@ uint32_t seat_worker(const struct seat *s);
 pid_t seat_pid(const struct seat *s); /* 0 = not running */
 bool seat_is_ready(const struct seat *s);
 bool seat_is_draining(const struct seat *s);
+/* It had a configuration; until it is drained or ended, also through a crash. */
+bool seat_has_served(const struct seat *s);
+/* The configuration that its process has; 0 = none. */
+uint64_t seat_generation(const struct seat *s);
 uint32_t seat_starts(const struct seat *s);
 /* Since its last sign of life; 0 when it does not run. */
 uint64_t seat_silent_ms(const struct seat *s);

@@ -5,6 +5,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -139,19 +140,23 @@ static void post_steering(struct evhttp_request *req, const struct status *s)
 
 /* The value of a numeric parameter of the query; absent: `otherwise`.  False: it is no number. */
 static bool read_number(
-		struct evhttp_request *req, struct str name, uint32_t otherwise, uint32_t *ret)
+		struct evhttp_request *req, const char *name, uint32_t otherwise, uint32_t *ret)
 {
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
-	struct str q = query != NULL ? str_of(query) : STR_NONE;
-	uint64_t n;
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req)), *text;
+	struct evkeyvalq values = {NULL};
+	uint64_t n = otherwise;
+	bool is_good;
 
 	*ret = otherwise;
-	if (q.n == 0)
+	if (query == NULL || query[0] == '\0')
 		return true;
-	if (!str_starts(q, name) || !str_to_u64(str_from(q, name.n), &n) || n >= UINT32_MAX)
-		return false;
+	is_good = evhttp_parse_query_str(query, &values) == 0;
+	text = is_good ? evhttp_find_header(&values, name) : NULL;
+	if (text != NULL)
+		is_good = str_to_u64(str_of(text), &n) && n < UINT32_MAX;
+	evhttp_clear_headers(&values);
 	*ret = (uint32_t)n;
-	return true;
+	return is_good;
 }
 
 static void post_restart(struct evhttp_request *req, const struct status *s)
@@ -165,7 +170,7 @@ static void post_restart(struct evhttp_request *req, const struct status *s)
 		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
 		return;
 	}
-	if (!read_number(req, STR("worker="), SUPERVISE_ALL, &worker)) {
+	if (!read_number(req, "worker", SUPERVISE_ALL, &worker)) {
 		send_message(req, HTTP_BADREQUEST, "worker must be a number");
 		return;
 	}
@@ -188,7 +193,7 @@ static void post_scale(struct evhttp_request *req, const struct status *s)
 		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
 		return;
 	}
-	if (!read_number(req, STR("n="), UINT32_MAX, &n) || n == UINT32_MAX) {
+	if (!read_number(req, "n", UINT32_MAX, &n) || n == UINT32_MAX) {
 		send_message(req, HTTP_BADREQUEST, "n must be a number of workers");
 		return;
 	}
@@ -198,6 +203,42 @@ static void post_scale(struct evhttp_request *req, const struct status *s)
 				why_text(&why, text, sizeof(text)));
 	else
 		get_workers(req, s);
+}
+
+/* Of one worker, or of the node. */
+static void answer_drain(struct evhttp_request *req, const struct status *s, bool is_on)
+{
+	struct why why = WHY_NONE;
+	uint32_t worker, timeout_ms = s->sources->node->conf->shutdown_timeout_ms;
+	char text[1200];
+	int r;
+
+	if (s->sources->workers == NULL) {
+		send_message(req, HTTP_NOTFOUND, "This node serves no traffic");
+		return;
+	}
+	if (!read_number(req, "worker", SUPERVISE_ALL, &worker) ||
+			!read_number(req, "timeout_ms", timeout_ms, &timeout_ms)) {
+		send_message(req, HTTP_BADREQUEST, "worker and timeout_ms must be numbers");
+		return;
+	}
+	r = is_on ? supervise_drain(s->sources->workers, worker, timeout_ms, &why)
+		  : supervise_undrain(s->sources->workers, worker, &why);
+	if (r < 0)
+		send_message(req, r == -ENOENT ? HTTP_BADREQUEST : 409,
+				why_text(&why, text, sizeof(text)));
+	else
+		get_workers(req, s);
+}
+
+static void post_drain(struct evhttp_request *req, const struct status *s)
+{
+	answer_drain(req, s, true);
+}
+
+static void post_drain_cancel(struct evhttp_request *req, const struct status *s)
+{
+	answer_drain(req, s, false);
 }
 
 static void get_metrics(struct evhttp_request *req, const struct status *s)
@@ -243,6 +284,8 @@ static const struct route routes[] = {
 		{"/steering", EVHTTP_REQ_POST, true, post_steering},
 		{"/workers/restart", EVHTTP_REQ_POST, true, post_restart},
 		{"/workers/scale", EVHTTP_REQ_POST, true, post_scale},
+		{"/drain", EVHTTP_REQ_POST, true, post_drain},
+		{"/drain/cancel", EVHTTP_REQ_POST, true, post_drain_cancel},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };
 

@@ -42,6 +42,15 @@ static json_t *epoch_json(const struct snap_view *v)
 	return hex_json(epoch.p, epoch.n, 128);
 }
 
+bool status_is_draining(const struct status_sources *s)
+{
+	struct supervise_drain d = {.is_on = false};
+
+	if (s->workers != NULL)
+		supervise_get_drain(s->workers, SUPERVISE_ALL, &d);
+	return s->is_stopping || d.is_on;
+}
+
 /* ---- /status ---- */
 
 struct traffic {
@@ -160,12 +169,13 @@ static json_t *dict_json(const struct status_sources *s)
 static json_t *sluice_json(const struct status_sources *s)
 {
 	const struct snap_view *v = view_of(s);
-	json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:o, s:b}", "version",
+	json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:o, s:b, s:b}", "version",
 			PACKAGE_VERSION, "node_id", s->node->id, "hostname", s->node->hostname,
 			"role", s->node->conf->role, "uptime_ms",
 			(json_int_t)(clock_mono_ms() - s->node->started_ms), "pid", (int)getpid(),
 			"generation", (json_int_t)(v != NULL ? snap_view_generation(v) : 0),
-			"epoch", epoch_json(v), "draining", s->is_stopping);
+			"epoch", epoch_json(v), "draining", status_is_draining(s), "stopping",
+			s->is_stopping);
 
 	json_object_set_new(doc, "workers",
 			json_pack("{s:i, s:i}", "total", (int)n_workers(s), "ready",
@@ -219,9 +229,9 @@ static bool is_fed(const struct status_sources *s)
 static const char *unready_reason(const struct status_sources *s, char *buf, size_t size)
 {
 	const struct snap_view *v = view_of(s);
-	uint32_t ready;
+	struct supervise_serving serving;
 
-	if (s->is_stopping)
+	if (status_is_draining(s))
 		return "draining";
 	if (s->workers == NULL)
 		return NULL;
@@ -229,11 +239,16 @@ static const char *unready_reason(const struct status_sources *s, char *buf, siz
 		return "no configuration available (configuration hash is not initialized)";
 	if (is_fed(s) && is_empty(v))
 		return "no configuration available (empty configuration present)";
-	ready = rollout_active(follow_rollout(s->follow), snap_view_generation(v), STR_NONE, 0);
-	if (ready == n_workers(s))
+	supervise_serving(s->workers, &serving);
+	if (serving.unborn != 0)
+		snprintf(buf, size,
+				"router builds not yet complete, router ready in %u of %u workers",
+				serving.now, n_workers(s));
+	else if (serving.now == 0 || 2 * serving.now < serving.expected)
+		snprintf(buf, size, "only %u of %u workers take traffic", serving.now,
+				serving.expected);
+	else
 		return NULL;
-	snprintf(buf, size, "router builds not yet complete, router ready in %u of %u workers",
-			ready, n_workers(s));
 	return buf;
 }
 
@@ -271,8 +286,8 @@ static json_t *worker_json(const struct status_sources *s, const struct supervis
 	struct proc_usage usage;
 
 	proc_read(&usage, p->pid);
-	return json_pack("{s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "slot",
-			(int)p->worker, "pid", (int)p->pid, "state", p->state, "restarts",
+	return json_pack("{s:i, s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+			"slot", (int)p->worker, "pid", (int)p->pid, "state", p->state, "restarts",
 			(int)p->restarts, "generation", (json_int_t)atomic_load(&b->generation),
 			"heartbeat_age_ms", (json_int_t)(beat < now ? (now - beat) / 1000000 : 0),
 			"connections_active",
@@ -280,7 +295,9 @@ static json_t *worker_json(const struct status_sources *s, const struct supervis
 			"connections_accepted",
 			count_of(s, p, offsetof(struct stat_worker, connections_accepted)),
 			"requests_total",
-			count_of(s, p, offsetof(struct stat_worker, requests_total)), "cpu_ms",
+			count_of(s, p, offsetof(struct stat_worker, requests_total)),
+			"requests_active",
+			count_of(s, p, offsetof(struct stat_worker, requests_active)), "cpu_ms",
 			(json_int_t)usage.cpu_ms, "rss_bytes", (json_int_t)usage.rss_bytes, "error",
 			p->failure);
 }
@@ -295,8 +312,9 @@ json_t *status_doc_workers(const struct status_sources *s)
 		supervise_replacements(s->workers, &r);
 	for (uint32_t i = 0; s->workers != NULL && supervise_process_at(s->workers, i, &p); i++)
 		json_array_append_new(data, worker_json(s, &p));
-	return json_pack("{s:o, s:{s:i, s:I, s:I}}", "workers", data, "replacements", "waiting",
-			(int)r.waiting, "done", (json_int_t)r.done, "failed", (json_int_t)r.failed);
+	return json_pack("{s:o, s:b, s:{s:i, s:I, s:I}}", "workers", data, "draining",
+			status_is_draining(s), "replacements", "waiting", (int)r.waiting, "done",
+			(json_int_t)r.done, "failed", (json_int_t)r.failed);
 }
 
 /* ---- /generations ---- */

@@ -11,6 +11,8 @@
 
 json_t *status_doc_status(const struct status_sources *s);
 /* *ret_code: 200, or 503 with the reason as message. */
+/* The node drains, or stops. */
+bool status_is_draining(const struct status_sources *s);
 json_t *status_doc_ready(const struct status_sources *s, int *ret_code);
 json_t *status_doc_workers(const struct status_sources *s);
 json_t *status_doc_plugins(const struct status_sources *s);

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "master/listen.h"
+#include "master/listen_share.h"
 #include "master/pins.h"
 
 #define STEERING_MAGIC SL_MAGIC('S', 'T', 'R', 'G')
@@ -27,6 +28,7 @@ struct steering {
 	const char *migration;
 	const struct listeners *listeners;
 	uint32_t slot_of[CONF_WORKERS_MAX]; /* whose process a worker's listeners feed */
+	uint64_t out;                       /* bit w: worker w is left out */
 	struct pins *pins;                  /* NULL: none, and why */
 	struct why unpinned;
 };
@@ -220,11 +222,18 @@ static bool is_possible(const struct steering *s, enum steer_mode mode)
 	return s->program != NULL || mode == STEER_KERNEL || mode == STEER_CPU;
 }
 
+/* The kernel's hash knows of nobody who is left out: meanwhile the program chooses for it. */
+static void tell_program(struct steering *s)
+{
+	steer_set_mode(s->program,
+			s->mode == STEER_KERNEL && s->out != 0 ? STEER_ROUND_ROBIN : s->mode);
+}
+
 static void set_mode(struct steering *s, enum steer_mode mode)
 {
 	s->mode = mode;
 	if (s->program != NULL)
-		steer_set_mode(s->program, mode);
+		tell_program(s);
 	else
 		prefer_cpus(s);
 }
@@ -309,6 +318,37 @@ bool steering_can_migrate(const struct steering *s)
 {
 	sl_check(s, STEERING_MAGIC);
 	return strcmp(s->migration, "none") != 0;
+}
+
+/* Also for the number of listeners there are now. */
+static void share(struct steering *s)
+{
+	struct why why = WHY_NONE;
+	char text[1200];
+
+	if (s->program != NULL)
+		tell_program(s);
+	else if (s->listeners != NULL && listeners_share(s->listeners, s->out, &why) < 0)
+		log_err("a worker that is left out still gets connections", "error=\"%s\"",
+				why_text(&why, text, sizeof(text)));
+}
+
+void steering_set_out(struct steering *s, uint32_t worker, bool is_out)
+{
+	uint64_t bit = 1ULL << worker;
+
+	sl_check(s, STEERING_MAGIC);
+	s->out = is_out ? s->out | bit : s->out & ~bit;
+	share(s);
+}
+
+void steering_set_closing(struct steering *s, uint32_t slot, bool is_closing)
+{
+	sl_check(s, STEERING_MAGIC);
+	if (is_closing)
+		atomic_fetch_or(&s->board->slots[slot].master_flags, SLOT_IS_CLOSING);
+	else
+		atomic_fetch_and(&s->board->slots[slot].master_flags, ~SLOT_IS_CLOSING);
 }
 
 /* Between the two no place has the socket, and the kernel's hash decides. */

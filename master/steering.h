@@ -56,6 +56,12 @@ bool steering_can_migrate(const struct steering *s);
 /* The worker's listeners feed that slot from now on. */
 void steering_move(struct steering *s, uint32_t worker, uint32_t slot);
 
+/* The worker is left out, or no longer: nothing new comes to it, also where the kernel chooses.
+ * Handshakes that have begun still end in its queue. */
+void steering_set_out(struct steering *s, uint32_t worker, bool is_out);
+/* Connections of the slot end with their answers (SLOT_IS_CLOSING), or no longer. */
+void steering_set_closing(struct steering *s, uint32_t slot, bool is_closing);
+
 /* From now on the slot may get new connections, or gets none. */
 void steering_open(struct steering *s, uint32_t slot);
 void steering_close(struct steering *s, uint32_t slot);

@@ -50,6 +50,8 @@ static void advance(struct supervise *v)
 			continue;
 		w->wants_restart = false;
 		if (seat_pid(seat_now(w)) == 0) {
+			if (w->restart_ends_drain)
+				supervise_end_drain(v, w);
 			seat_start(seat_now(w)); /* now, not when its back-off is over */
 			continue;
 		}
@@ -76,7 +78,9 @@ static void take_over(struct supervise *v, struct worker *w)
 	w->current = !w->current;
 	steering_close(steering_of(v), seat_slot(old));
 	steering_move(steering_of(v), w->number, seat_slot(now));
-	steering_open(steering_of(v), seat_slot(now));
+	if (w->restart_ends_drain)
+		supervise_end_drain(v, w);
+	supervise_settle(v, w);
 	log_notice("worker taken over: the old process finishes its requests",
 			"slot=%u worker_pid=%d old_pid=%d", w->number, (int)seat_pid(now),
 			(int)seat_pid(old));
@@ -115,7 +119,7 @@ static void on_ready(void *arg, struct seat *s, uint64_t generation)
 	if (s != seat_now(w) && w == v->starting)
 		take_over(v, w);
 	else if (s == seat_now(w))
-		steering_open(steering_of(v), seat_slot(s));
+		supervise_settle(v, w);
 	else
 		return;
 	v->events->ready(v->arg, seat_slot(s), generation);
@@ -256,6 +260,8 @@ int supervise_new(struct supervise **ret, struct event_base *base,
 	if (r < 0)
 		return r;
 	r = watch_heartbeats(v);
+	if (r == 0)
+		r = supervise_drains_new(v);
 	if (r < 0)
 		return why_errno(why, -r, "workers");
 	*ret = sl_steal(v);
@@ -269,6 +275,7 @@ void supervise_free(struct supervise *v)
 	sl_check(v, SUPERVISE_MAGIC);
 	for (uint32_t i = 0; i < supervise_slots(v); i++)
 		seat_free(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS]);
+	supervise_drains_free(v);
 	if (v->heartbeats != NULL)
 		event_free(v->heartbeats);
 	if (v->impatience != NULL)
@@ -343,8 +350,10 @@ int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
 		return -ENOENT;
 	}
 	for (uint32_t i = 0; i < v->n_workers; i++) {
-		if (worker == SUPERVISE_ALL || worker == i)
-			v->workers[i].wants_restart = true;
+		if (worker != SUPERVISE_ALL && worker != i)
+			continue;
+		v->workers[i].wants_restart = true;
+		v->workers[i].restart_ends_drain = worker == i;
 	}
 	advance(v);
 	return 0;

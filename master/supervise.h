@@ -104,6 +104,30 @@ int supervise_restart(struct supervise *s, uint32_t worker, struct why *why);
  * -EBUSY, -ESHUTDOWN, -errno; with why. */
 int supervise_scale(struct supervise *s, uint32_t n_workers, struct why *why);
 
+/* SUPERVISE_ALL, the node: it goes on taking connections, so that none is lost until nobody sends
+ * any, and ends each with its answer; it is not ready (supervise_serving).  One worker: nothing new
+ * comes to it, its connections end likewise, and it stays so, also when its process is replaced by
+ * itself, until the end of the drain, or supervise_restart() of this worker.  After timeout_ms the
+ * log says what is left; nothing is cut off.  -ENOENT: no such worker; -EBUSY: it is the last that
+ * takes connections; -ESHUTDOWN; with why. */
+int supervise_drain(struct supervise *s, uint32_t worker, uint32_t timeout_ms, struct why *why);
+/* As if it had not been. */
+int supervise_undrain(struct supervise *s, uint32_t worker, struct why *why);
+
+struct supervise_drain {
+	bool is_on;
+	uint64_t since_ms; /* CLOCK_MONOTONIC */
+	uint32_t timeout_ms;
+};
+void supervise_get_drain(const struct supervise *s, uint32_t worker, struct supervise_drain *ret);
+
+struct supervise_serving {
+	uint32_t now;      /* take connections and have a configuration */
+	uint32_t expected; /* that should: none that drains or was added and is not there yet */
+	uint32_t unborn;   /* of those from the start, never had a configuration */
+};
+void supervise_serving(const struct supervise *s, struct supervise_serving *ret);
+
 uint32_t supervise_count(const struct supervise *s);
 /* Of the board, the counters, the histograms: every process has one. */
 uint32_t supervise_slots(const struct supervise *s);
@@ -111,7 +135,7 @@ uint32_t supervise_slots(const struct supervise *s);
 uint32_t supervise_ready(const struct supervise *s);
 /* Of the one that takes connections; 0 = not running. */
 pid_t supervise_pid(const struct supervise *s, uint32_t worker);
-/* Its slot, and "starting", "ready", "draining" or "down". */
+/* Its slot, and "starting", "ready", "draining", "drained" or "down". */
 uint32_t supervise_slot(const struct supervise *s, uint32_t worker);
 const char *supervise_state(const struct supervise *s, uint32_t worker);
 uint32_t supervise_restarts(const struct supervise *s, uint32_t worker);
@@ -122,7 +146,7 @@ uint32_t supervise_count_ever(const struct supervise *s);
 struct supervise_process {
 	uint32_t worker, slot;
 	pid_t pid;         /* 0 = not running */
-	const char *state; /* "starting", "ready", "draining", "down" */
+	const char *state; /* "starting", "ready", "draining", "drained", "down" */
 	uint32_t restarts; /* of the worker */
 	/* What it said when it could not start; "" = nothing. */
 	const char *failure;

@@ -31,6 +31,7 @@ static int add_worker(struct supervise *v, struct why *why)
 	r = listeners_add(v->shared.conf.listeners, why);
 	if (r < 0)
 		return r;
+	w->is_added = true;
 	steering_move(steering_of(v), w->number, seat_slot(seat_now(w)));
 	set_count(v, v->n_workers + 1);
 	seat_start(seat_now(w));
@@ -47,6 +48,7 @@ static void remove_worker(struct supervise *v)
 		supervise_end_overlap(v);
 	w->wants_restart = false;
 	set_count(v, v->n_workers - 1);
+	supervise_end_drain(v, w);
 	for (unsigned i = 0; i < listeners_count(v->shared.conf.listeners); i++)
 		steering_remove(steering_of(v), i, w->number);
 	for (unsigned i = 0; i < BOARD_SEATS; i++)

@@ -55,11 +55,40 @@ const struct stat_area *supervise_stat(const struct supervise *v)
 	return v->shared.stat;
 }
 
-static const char *state_of(const struct seat *s)
+static bool is_in_use(const struct worker *w)
 {
+	const struct seat *s = seat_now(w);
+
+	return !w->drain.is_on && seat_is_ready(s) && !seat_is_draining(s) &&
+	       seat_generation(s) != 0;
+}
+
+void supervise_serving(const struct supervise *v, struct supervise_serving *ret)
+{
+	*ret = (struct supervise_serving){.now = 0};
+	for (uint32_t i = 0; i < v->n_workers; i++) {
+		const struct worker *w = &v->workers[i];
+		bool has_served = seat_has_served(w->seats[0]) || seat_has_served(w->seats[1]);
+
+		ret->now += is_in_use(w);
+		ret->unborn += !has_served && !w->is_added;
+		ret->expected += has_served && !w->drain.is_on;
+	}
+}
+
+static const char *state_of(const struct supervise *v, const struct seat *s)
+{
+	const struct board_slot *b = &v->shared.board->slots[seat_slot(s)];
+
 	if (seat_pid(s) == 0)
 		return "down";
-	return seat_is_draining(s) ? "draining" : seat_is_ready(s) ? "ready" : "starting";
+	if (seat_is_draining(s))
+		return "draining";
+	if (!seat_is_ready(s))
+		return "starting";
+	if (!v->workers[seat_worker(s)].drain.is_on)
+		return "ready";
+	return atomic_load(&b->active) != 0 ? "draining" : "drained";
 }
 
 uint32_t supervise_slot(const struct supervise *v, uint32_t worker)
@@ -69,7 +98,7 @@ uint32_t supervise_slot(const struct supervise *v, uint32_t worker)
 
 const char *supervise_state(const struct supervise *v, uint32_t worker)
 {
-	return state_of(seat_now(&v->workers[worker]));
+	return state_of(v, seat_now(&v->workers[worker]));
 }
 
 /* The process that takes connections is always told, another while it runs. */
@@ -89,7 +118,7 @@ bool supervise_process_at(const struct supervise *v, uint32_t i, struct supervis
 		*ret = (struct supervise_process){.worker = w->number,
 				.slot = slot,
 				.pid = seat_pid(s),
-				.state = state_of(s),
+				.state = state_of(v, s),
 				.restarts = supervise_restarts(v, w->number),
 				.failure = seat_failure(s),
 				.has_others_counters = !is_told(v, w, !(slot % BOARD_SEATS))};

@@ -9,8 +9,21 @@
 
 #define SUPERVISE_MAGIC SL_MAGIC('S', 'U', 'P', 'V')
 
+/* Of the node, or of one worker: [first, end). */
+struct drain {
+	const struct supervise *of;
+	uint32_t first, end;
+	bool is_on;
+	uint64_t since_ms;
+	uint32_t timeout_ms;
+	struct event *deadline; /* says in the log what is left */
+};
+
 struct worker {
 	uint32_t number;
+	struct drain drain; /* of this worker alone */
+	bool restart_ends_drain;
+	bool is_added; /* at run time: nobody counts on it before it is there */
 	struct seat *seats[BOARD_SEATS];
 	unsigned current; /* the seat whose process takes connections */
 	bool wants_restart;
@@ -26,6 +39,7 @@ struct supervise {
 	struct event *impatience; /* with `starting` */
 	struct worker *starting;  /* its other seat starts a replacement; NULL: none does */
 	bool is_stopping;
+	struct drain drain; /* of the node */
 	uint32_t n_workers, n_ever;
 	uint64_t n_replaced, n_failed;
 	struct worker workers[CONF_WORKERS_MAX];
@@ -45,6 +59,13 @@ static inline struct seat *seat_other(const struct worker *w)
 {
 	return w->seats[!w->current];
 }
+
+/* supervise_drain.c: the board says what state says: who is steered to, whose connections end. */
+void supervise_settle(struct supervise *v, struct worker *w);
+int supervise_drains_new(struct supervise *v);
+void supervise_drains_free(struct supervise *v);
+/* A fresh process has the worker's place, as asked for. */
+void supervise_end_drain(struct supervise *v, struct worker *w);
 
 /* The replacement that starts, if one does, is none any more. */
 void supervise_end_overlap(struct supervise *v);

@@ -28,8 +28,11 @@ typedef __s64 int64_t;
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_DRAINING, SLOT_DEAD };
 
-/* master_flags: the master lets new connections go there. */
-#define SLOT_IS_OPEN 1U
+/* master_flags */
+#define SLOT_IS_OPEN 1U /* the master lets new connections go there */
+#define SLOT_IS_CLOSING \
+	2U /* connections of it end with their answers: the node or worker drains \
+	    */
 
 /* 128 bytes: the first line is the worker's, the second the master's and the kernel's. */
 struct board_slot {

@@ -2,6 +2,7 @@
 # sluicectl.  Everything but main() is a library, so that tests can link it.
 noinst_LIBRARIES += tools/libctl.a
 tools_libctl_a_SOURCES = \
+	tools/duration.c tools/duration.h \
 	tools/file_text.c tools/file_text.h \
 	tools/node_link.c tools/node_link.h \
 	tools/render.c tools/render.h \
@@ -13,6 +14,7 @@ tools_libctl_a_SOURCES = \
 	tools/trial_expect.c tools/trial_expect.h tools/trial_http.c tools/trial_http.h \
 	tools/trial_show.c tools/trial_show.h \
 	tools/top_model.c tools/top_model.h \
+	tools/verb_drain.c \
 	tools/verb_latency.c \
 	tools/verb_lint.c \
 	tools/verb_new.c \

@@ -127,7 +127,9 @@ void render_status(const json_t *doc, FILE *out)
 	fprintf(out, "node        %s (%s)\n", text_at(s, "node_id"), text_at(s, "hostname"));
 	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n", text_at(s, "version"),
 			text_at(s, "role"), number_at(s, "pid"), up,
-			json_is_true(at(s, "draining")) ? ", STOPPING" : "");
+			json_is_true(at(s, "stopping"))   ? ", STOPPING"
+			: json_is_true(at(s, "draining")) ? ", DRAINING"
+							  : "");
 	if (strcmp(text_at(s, "role"), "control_plane") == 0)
 		fprintf(out, "traffic     none here; the nodes it feeds: GET "
 			     "/clustering/data-planes on the Admin API\n");

@@ -49,14 +49,17 @@ static enum ctl_exit judge_nothing(const json_t *doc)
 
 static enum ctl_exit judge_workers(const json_t *doc)
 {
+	static const char *const good[] = {"ready", "draining", "drained"};
 	const json_t *worker;
 	size_t i;
 
 	json_array_foreach (json_object_get(doc, "workers"), i, worker) {
 		const char *state = json_string_value(json_object_get(worker, "state"));
+		bool is_good = false;
 
-		if (state == NULL ||
-				(strcmp(state, "ready") != 0 && strcmp(state, "draining") != 0))
+		for (size_t k = 0; k < sizeof(good) / sizeof(good[0]); k++)
+			is_good = is_good || (state != NULL && strcmp(state, good[k]) == 0);
+		if (!is_good)
 			return CTL_NEGATIVE;
 	}
 	return CTL_OK;

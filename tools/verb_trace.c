@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "ebpf/tracer.h"
 #include "plugin/phase.h"
+#include "tools/duration.h"
 #include "tools/node_link.h"
 #include "tools/spread.h"
 #include "tools/verbs.h"
@@ -165,26 +166,6 @@ static void on_event(void *arg, const struct trace_event *e)
 
 /* ---- options ---- */
 
-/* "250us", "1.5ms", "2s"; a number alone is milliseconds. */
-static bool read_duration(const char *text, __u64 *ret_ns)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"", 1e6}};
-	char *end;
-	double v = strtod(text, &end);
-
-	if (end == text || !(v >= 0 && v < 1e9))
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcmp(end, units[i].unit) == 0) {
-			*ret_ns = (__u64)(v * units[i].ns);
-			return true;
-		}
-	return false;
-}
-
 static bool read_phase(const char *text, __u32 *ret)
 {
 	for (unsigned p = 0; p < PHASE_COUNT; p++)
@@ -207,12 +188,14 @@ static void read_name(char to[TRACE_NAME_MAX], __u32 *ret_bytes, const char *fro
 static const char *read_options(struct tracing *t)
 {
 	const struct ctl *c = t->ctl;
+	uint64_t slower_than_ns = 0;
 
 	t->filter.phase = TRACE_PHASE_ANY;
 	read_name(t->filter.plugin, &t->filter.plugin_bytes, c->plugin);
 	read_name(t->filter.route, &t->filter.route_bytes, c->route);
-	if (c->slower_than != NULL && !read_duration(c->slower_than, &t->filter.slower_than_ns))
+	if (c->slower_than != NULL && !duration_parse(c->slower_than, &slower_than_ns))
 		return "--slower-than takes a duration: 250us, 1ms, 2s";
+	t->filter.slower_than_ns = slower_than_ns;
 	if (c->phase != NULL && !read_phase(c->phase, &t->filter.phase))
 		return "--phase takes rewrite, access, response, header_filter, body_filter or log";
 	t->is_counted = c->count != NULL;

@@ -28,6 +28,23 @@ const struct ctl_verb ctl_verbs[] = {
 				"what it\nstarts with. Returns when the new ones are ready. Exit "
 				"code 1 when the node cannot.\n",
 				1, 1, verb_workers_scale},
+		{"drain", "[N]", "take the node, or worker N, out of use, losing no request",
+				"The node: /status/ready answers 503, so that a load balancer "
+				"takes it away; every\nconnection ends with its next answer. Those "
+				"that still come are served, too: stop\nsluiced afterwards. Worker "
+				"N: "
+				"nothing new comes to it, its process stays; it is back\nafter "
+				"--cancel, or as a fresh process after \"workers restart N\".\n\n"
+				"  --timeout TIME      how long to wait for what is left: 500ms, "
+				"30s "
+				"(shutdown_timeout_ms)\n"
+				"  --cancel            take it into use again\n\n"
+				"Returns when no connection is open and, of the node, none came "
+				"for "
+				"a second. Exit\ncode 1 when something is left after TIME, which "
+				"is "
+				"told; nothing is cut off.\n",
+				0, 1, verb_drain},
 		{"workers", "", "the worker processes",
 				"Exit code 1 when not all of them are ready. One that is replaced "
 				"or taken away is\nshown as draining until its last request is "

@@ -27,7 +27,9 @@ enum ctl_exit {
 	X(interval,    "interval",    TEXT) /* seconds between two pictures */ \
 	X(sort,        "sort",        TEXT) /* what rows are ordered by */ \
 	X(slower_than, "slower-than", TEXT) /* trace: a duration, "1ms" */ \
-	X(count,       "count",       TEXT) /* trace: end after so many */
+	X(count,       "count",       TEXT) /* trace: end after so many */ \
+	X(timeout,     "timeout",     TEXT) /* drain: a duration, "30s" */ \
+	X(is_cancel,   "cancel",      FLAG) /* drain: undo it */
 /* clang-format on */
 
 struct ctl {
@@ -64,6 +66,8 @@ enum ctl_exit verb_reload(const struct ctl *ctl);
 /* verb_workers.c */
 enum ctl_exit verb_workers_restart(const struct ctl *ctl);
 enum ctl_exit verb_workers_scale(const struct ctl *ctl);
+/* verb_drain.c */
+enum ctl_exit verb_drain(const struct ctl *ctl);
 /* verb_latency.c */
 enum ctl_exit verb_latency(const struct ctl *ctl);
 /* verb_trace.c */

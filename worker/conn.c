@@ -51,7 +51,7 @@ static void on_timeout(void *arg)
 		req_on_client_timeout(c->req);
 	else if (c->state == CONN_HEAD)
 		refuse(c, 408);
-	else if (c->state == CONN_IDLE && c->w->is_draining && conn_has_more(c))
+	else if (c->state == CONN_IDLE && worker_is_leaving(c->w) && conn_has_more(c))
 		timer_set(&c->w->timers, &c->timer, IDLE_DRAIN_MS); /* it came just now */
 	else
 		conn_close(c);
@@ -136,6 +136,22 @@ void conn_close_idle(struct worker *w)
 	}
 }
 
+void conn_close_kept(struct worker *w)
+{
+	for (struct conn *c = w->conns; c != NULL; c = c->next) {
+		if (c->state == CONN_IDLE && c->n_requests != 0)
+			timer_set(&w->timers, &c->timer, IDLE_DRAIN_MS);
+	}
+}
+
+/* A closing worker still takes connections, and their first request may take its time. */
+static uint32_t idle_ms(const struct conn *c)
+{
+	bool is_short = c->w->is_draining || (c->w->is_closing && c->n_requests != 0);
+
+	return is_short ? IDLE_DRAIN_MS : c->w->conf->keepalive_timeout_ms;
+}
+
 static void enter_idle(struct conn *c)
 {
 	if (c->in != NULL && iobuf_unread(c->in).n == 0) {
@@ -144,8 +160,7 @@ static void enter_idle(struct conn *c)
 	}
 	c->state = CONN_IDLE;
 	stat_add(&c->w->stat->connections_waiting, 1);
-	timer_set(&c->w->timers, &c->timer,
-			c->w->is_draining ? IDLE_DRAIN_MS : c->w->conf->keepalive_timeout_ms);
+	timer_set(&c->w->timers, &c->timer, idle_ms(c));
 }
 
 static void enter_head(struct conn *c)

@@ -58,6 +58,8 @@ enum conn_presence conn_presence(const struct conn *c);
 /* Drain: a connection that waits for another request has a second for it, so that none is closed
  * while a request is on its way; one without has its end with its next answer. */
 void conn_close_idle(struct worker *w);
+/* The same for those that had a request, and no other: the worker goes on taking new ones. */
+void conn_close_kept(struct worker *w);
 /* More requests came behind the one in hand (pipelined). */
 bool conn_has_more(const struct conn *c);
 /* Frees what was closed in this turn of the loop. */

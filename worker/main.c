@@ -94,6 +94,17 @@ void worker_drain(struct worker *w, uint32_t deadline_ms)
 	conn_close_idle(w);
 }
 
+/* Which the master sets and takes back at any time. */
+static void heed_flags(struct worker *w)
+{
+	bool was_closing = w->is_closing;
+
+	w->is_closing = (atomic_load_explicit(&w->me->master_flags, memory_order_relaxed) &
+					SLOT_IS_CLOSING) != 0;
+	if (w->is_closing && !was_closing)
+		conn_close_kept(w);
+}
+
 static void refresh_date(struct worker *w)
 {
 	time_t now = time(NULL);
@@ -124,6 +135,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	conn_bury(w);
 	upconn_bury(w->upstreams);
 	cosocket_bury(w->plugin_sockets);
+	heed_flags(w);
 	timer_wheel_tick(&w->timers, now / 1000000);
 	route_table_sweep(w->routes);
 	balancers_sweep(w->balancers);

@@ -47,7 +47,7 @@ static void take_response(struct req *q)
 /* True when the client's connection can carry another request after this one. */
 static bool can_stay(struct req *q)
 {
-	if (!q->keep_alive || (q->w->is_draining && !conn_has_more(q->conn)))
+	if (!q->keep_alive || (worker_is_leaving(q->w) && !conn_has_more(q->conn)))
 		return false;
 	if (q->up.is_body_streamed && q->up.conn != NULL)
 		return q->body.is_over;

@@ -78,10 +78,17 @@ struct worker {
 	struct conn *conns;       /* open client connections */
 	struct conn *dead_conns;  /* closed in this turn of the loop */
 	uint32_t n_conns;
-	bool is_draining;
+	bool is_draining;        /* it ends */
+	bool is_closing;         /* SLOT_IS_CLOSING: it may go on later */
 	uint64_t real_offset_ns; /* real clock − monotonic clock, of the last tick */
 	char date[40];           /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 };
+
+/* Connections are not kept for another request. */
+static inline bool worker_is_leaving(const struct worker *w)
+{
+	return w->is_draining || w->is_closing;
+}
 
 /* Stop accepting; leave when the last request is done, or after deadline_ms. */
 void worker_drain(struct worker *w, uint32_t deadline_ms);

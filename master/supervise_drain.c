@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The node, or a worker of it, taken out of use and back again.  The board carries it: processes
+ * read it there, also those that start later.
+ */
+#include <errno.h>
+#include <event2/event.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "master/steering.h"
+#include "master/supervise_state.h"
+
+void supervise_settle(struct supervise *v, struct worker *w)
+{
+	const struct seat *now = seat_now(w);
+	bool is_out = w->drain.is_on;
+
+	for (unsigned i = 0; i < BOARD_SEATS; i++)
+		steering_set_closing(
+				steering_of(v), seat_slot(w->seats[i]), is_out || v->drain.is_on);
+	steering_set_out(steering_of(v), w->number, is_out);
+	if (!is_out && w->number < v->n_workers && seat_is_ready(now) && !seat_is_draining(now))
+		steering_open(steering_of(v), seat_slot(now));
+	else
+		steering_close(steering_of(v), seat_slot(now));
+}
+
+static void settle_all(struct supervise *v)
+{
+	for (uint32_t i = 0; i < v->n_workers; i++)
+		supervise_settle(v, &v->workers[i]);
+}
+
+/* ---- the deadline ---- */
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	const struct drain *d = arg;
+	uint64_t connections = 0, requests = 0;
+
+	(void)fd;
+	(void)what;
+	for (uint32_t slot = d->first * BOARD_SEATS; slot < d->end * BOARD_SEATS; slot++) {
+		const struct stat_worker *w = &d->of->shared.stat->workers[slot];
+
+		connections += atomic_load(&w->connections_active);
+		requests += atomic_load(&w->requests_active);
+	}
+	log_at(connections != 0 ? LOG_WARN : LOG_NOTICE, "drain: its time is over",
+			"of=%s slot=%u connections_left=%llu requests_left=%llu",
+			d == &d->of->drain ? "node" : "worker", d->first,
+			(unsigned long long)connections, (unsigned long long)requests);
+}
+
+static int drain_init(struct drain *d, const struct supervise *v, uint32_t first, uint32_t end)
+{
+	*d = (struct drain){.of = v, .first = first, .end = end};
+	d->deadline = evtimer_new(v->shared.base, on_deadline, d);
+	return d->deadline == NULL ? -ENOMEM : 0;
+}
+
+int supervise_drains_new(struct supervise *v)
+{
+	uint32_t n = v->shared.conf.workers_max;
+	int r = drain_init(&v->drain, v, 0, n);
+
+	for (uint32_t i = 0; r == 0 && i < n; i++)
+		r = drain_init(&v->workers[i].drain, v, i, i + 1);
+	return r;
+}
+
+static void drain_done(struct drain *d)
+{
+	if (d->deadline != NULL)
+		event_free(d->deadline);
+	d->deadline = NULL;
+}
+
+void supervise_drains_free(struct supervise *v)
+{
+	drain_done(&v->drain);
+	for (uint32_t i = 0; i < v->shared.conf.workers_max; i++)
+		drain_done(&v->workers[i].drain);
+}
+
+/* ---- on and off ---- */
+
+static void turn_on(struct drain *d, uint32_t timeout_ms)
+{
+	struct timeval tv = {.tv_sec = timeout_ms / 1000,
+			.tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
+
+	d->is_on = true;
+	d->since_ms = clock_mono_ms();
+	d->timeout_ms = timeout_ms;
+	event_add(d->deadline, &tv);
+}
+
+static void turn_off(struct drain *d)
+{
+	d->is_on = false;
+	event_del(d->deadline);
+}
+
+void supervise_end_drain(struct supervise *v, struct worker *w)
+{
+	w->restart_ends_drain = false;
+	if (!w->drain.is_on)
+		return;
+	turn_off(&w->drain);
+	log_notice("worker takes connections again", "slot=%u", w->number);
+	supervise_settle(v, w);
+}
+
+static int refuse(const struct supervise *v, uint32_t worker, struct why *why)
+{
+	if (v->is_stopping) {
+		why_set(why, NULL, 0, "the node is stopping");
+		return -ESHUTDOWN;
+	}
+	if (worker != SUPERVISE_ALL && worker >= v->n_workers) {
+		why_set(why, NULL, 0, "there is no worker %u; there are 0 to %u", worker,
+				v->n_workers - 1);
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static bool is_last_in_use(const struct supervise *v, uint32_t worker)
+{
+	for (uint32_t i = 0; i < v->n_workers; i++) {
+		if (i != worker && !v->workers[i].drain.is_on)
+			return false;
+	}
+	return true;
+}
+
+int supervise_drain(struct supervise *v, uint32_t worker, uint32_t timeout_ms, struct why *why)
+{
+	int r = refuse(v, worker, why);
+
+	sl_check(v, SUPERVISE_MAGIC);
+	if (r < 0)
+		return r;
+	if (worker == SUPERVISE_ALL) {
+		log_notice("node drains", "timeout_ms=%u", timeout_ms);
+		turn_on(&v->drain, timeout_ms);
+		settle_all(v);
+		return 0;
+	}
+	if (is_last_in_use(v, worker)) {
+		why_set(why, NULL, 0,
+				"worker %u is the last that takes connections; to drain the whole "
+				"node name none",
+				worker);
+		return -EBUSY;
+	}
+	log_notice("worker drains", "slot=%u timeout_ms=%u", worker, timeout_ms);
+	turn_on(&v->workers[worker].drain, timeout_ms);
+	supervise_settle(v, &v->workers[worker]);
+	return 0;
+}
+
+int supervise_undrain(struct supervise *v, uint32_t worker, struct why *why)
+{
+	int r = refuse(v, worker, why);
+
+	sl_check(v, SUPERVISE_MAGIC);
+	if (r < 0)
+		return r;
+	if (worker != SUPERVISE_ALL) {
+		supervise_end_drain(v, &v->workers[worker]);
+		return 0;
+	}
+	if (v->drain.is_on)
+		log_notice("node drains no longer", NULL);
+	turn_off(&v->drain);
+	settle_all(v);
+	return 0;
+}
+
+void supervise_get_drain(const struct supervise *v, uint32_t worker, struct supervise_drain *ret)
+{
+	const struct drain *d = worker == SUPERVISE_ALL ? &v->drain : &v->workers[worker].drain;
+
+	*ret = (struct supervise_drain){d->is_on, d->since_ms, d->timeout_ms};
+}
