@@ -24,7 +24,7 @@ int io_open(struct io *io, struct event_base *base, int fd, void (*on_ready)(voi
 	const short what = EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST;
 
 	io->fd = fd;
-	io->is_readable = io->is_writable = io->is_peer_closed = false;
+	io->is_readable = io->is_writable = io->is_peer_closed = io->is_datagram = false;
 	io->on_ready = on_ready;
 	io->arg = arg;
 	io->layer = NULL;
@@ -63,7 +63,7 @@ ssize_t io_read(struct io *io, void *p, size_t n)
 	}
 	/* a short read emptied the socket: the next byte makes an edge.  A FIN that was
 	 * there already does not. */
-	if ((size_t)got < n && !io->is_peer_closed)
+	if ((size_t)got < n && !io->is_peer_closed && !io->is_datagram)
 		io->is_readable = false;
 	return got;
 }

@@ -25,6 +25,7 @@ struct io_layer {
 struct io {
 	int fd; /* -1: closed */
 	bool is_readable, is_writable;
+	bool is_datagram;    /* set by the owner: each read takes one, whatever else waits */
 	bool is_peer_closed; /* the peer sent FIN: read to the end, whatever came short */
 	struct event event;
 	void (*on_ready)(void *arg);
