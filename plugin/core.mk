@@ -9,6 +9,7 @@ plugin_libplugin_a_SOURCES = \
 	plugin/condition_parse.c plugin/condition_parser.h plugin/condition_part.h \
 	plugin/condition_regex.c plugin/condition_run.c plugin/condition_run.h \
 	plugin/condition_value.c plugin/condition_value.h \
+	plugin/dns_message.c plugin/dns_message.h \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
 	plugin/headers.c plugin/headers.h \
 	plugin/limits.c plugin/limits.h \
@@ -55,6 +56,11 @@ tests_unit_test_schema_update_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) 
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case.h
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_dns_message
+tests_unit_test_dns_message_SOURCES = tests/unit/test_dns_message.c
+tests_unit_test_dns_message_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_dns_message_LDADD = $(LIBPLUGIN) $(LIBBASE) $(UNIT_LIBS)
 
 check_PROGRAMS += tests/unit/test_limits
 tests_unit_test_limits_SOURCES = tests/unit/test_limits.c
@@ -136,6 +142,10 @@ noinst_PROGRAMS += tests/fuzz/fuzz_traceparent
 tests_fuzz_fuzz_traceparent_SOURCES = tests/fuzz/fuzz_traceparent.c
 tests_fuzz_fuzz_traceparent_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_traceparent_LDADD = $(LIBPLUGIN) $(LIBBASE)
+noinst_PROGRAMS += tests/fuzz/fuzz_dns_message
+tests_fuzz_fuzz_dns_message_SOURCES = tests/fuzz/fuzz_dns_message.c
+tests_fuzz_fuzz_dns_message_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_dns_message_LDADD = $(LIBPLUGIN) $(LIBBASE)
 tests_fuzz_fuzz_condition_SOURCES = tests/fuzz/fuzz_condition.c
 tests_fuzz_fuzz_condition_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_condition_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS)

@@ -38,6 +38,7 @@ struct engine_conf {
 	struct breaker *breaker; /* shm/breaker of the node; NULL: no plugin is ever suspended */
 	struct dict *dict;       /* shm/dict of the node; NULL: sluice.dict and the like say so */
 	struct str trusted_ips;  /* comma-separated CIDRs, for kong.ip.is_trusted */
+	struct str name_servers; /* of the node: "address port" in lines, for resty.dns.resolver */
 	const struct telemetry_sink *telemetry; /* plugin/telemetry.h; NULL: nobody exports */
 };
 

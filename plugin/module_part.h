@@ -29,6 +29,7 @@
 	X(module_pkcs12_functions)    /* PKCS#12 */ \
 	X(module_x509_access_functions) /* where lists and responders are */ \
 	X(module_yaml_functions)      /* YAML */ \
+	X(module_dns_functions)       /* questions and answers of DNS */ \
 	X(module_host_functions)      /* clocks, addresses, uuid, tables */ \
 	X(module_socket_functions)    /* connections of ngx.socket */ \
 	X(module_thread_functions)    /* light threads, waiting for one another */

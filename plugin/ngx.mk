@@ -5,6 +5,7 @@ plugin_libngx_a_SOURCES = \
 	plugin/module.c plugin/module_part.h \
 	plugin/module_bn.c \
 	plugin/module_cjson.c \
+	plugin/module_dns.c \
 	plugin/module_hash.c \
 	plugin/module_gzip.c \
 	plugin/module_host.c \
@@ -85,6 +86,7 @@ MODULE_LUA = \
 	plugin/module_lua/resty.aes.lua \
 	plugin/module_lua/resty.cookie.lua \
 	plugin/module_lua/resty.core.time.lua \
+	plugin/module_lua/resty.dns.resolver.lua \
 	plugin/module_lua/resty.hmac.lua \
 	plugin/module_lua/resty.http.lua \
 	plugin/module_lua/resty.http_headers.lua \

@@ -70,7 +70,7 @@
 	X(upstream_keepalive_max_requests, UINT, "10000", RANGE(0, 4294967295), "Requests on one pooled connection.") \
 	X(upstream_keepalive_idle_timeout_ms, UINT, "60000", RANGE(1, 86400000), "How long an idle pooled connection is kept.") \
 	X(lua_ssl_trusted_certificate, LIST, "system", ANY, "CA certificates (PEM files) that services with tls_verify must descend from; system = the distribution's.") \
-	X(plugin_egress, LIST, "any", EGRESS, "Where plugins of untrusted_lua: lax may connect to: any, CIDRs, addresses, hosts, *.suffix, each with or without :port; off = nowhere. Loopback, link-local, metadata and multicast addresses and the node's own listeners must be named.") \
+	X(plugin_egress, LIST, "any", EGRESS, "Where plugins of untrusted_lua: lax may connect to: any, CIDRs, addresses, hosts, *.suffix, each with or without :port; off = nowhere. Loopback, link-local, metadata and multicast addresses and the node's own listeners must be named; any includes the name servers that the node asks.") \
 	X(dns_resolver, LIST, "", SERVERS, "Name servers; empty: /etc/resolv.conf.") \
 	X(dns_search, LIST, "", ANY, "Domains in which short names are tried; empty: as /etc/resolv.conf says; off = none.") \
 	X(dns_hostsfile, STRING, "/etc/hosts", PATH, "Hosts file read at start.") \

@@ -142,6 +142,7 @@ int coconn_open(struct cosocket_pool *p, const struct peer *to, bool is_datagram
 		free(c);
 		return r;
 	}
+	c->io.is_datagram = is_datagram;
 	stat_add(&p->w->stat->plugin_connects, 1);
 	*ret = c;
 	return 0;
@@ -242,13 +243,19 @@ int coconn_keep(struct coconn *c, struct coowner *o, struct str key, uint32_t id
 int cosocket_pool_new(struct cosocket_pool **ret, struct worker *w, struct why *why)
 {
 	struct cosocket_pool *p = calloc(1, sizeof(*p));
+	struct peer servers[DNS_SERVERS_MAX];
 	int r;
 
 	if (p == NULL)
 		return -ENOMEM;
 	p->w = w;
 	r = egress_new(&p->egress, w->conf, why);
+	if (r == 0)
+		r = egress_set_servers(
+				p->egress, servers, dns_servers(w->dns, servers, DNS_SERVERS_MAX));
 	if (r != 0) {
+		if (p->egress != NULL)
+			egress_free(p->egress);
 		free(p);
 		return r;
 	}

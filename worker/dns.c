@@ -49,6 +49,23 @@ void dns_free(struct dns *d)
 	free(d);
 }
 
+unsigned dns_servers(const struct dns *d, struct peer *ret, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max) {
+		struct peer *p = &ret[n];
+		int len = evdns_base_get_nameserver_addr(
+				d->evdns, (int)n, &p->at.any, sizeof(p->at));
+
+		if (len <= 0 || (size_t)len > sizeof(p->at))
+			break;
+		p->len = (uint32_t)len;
+		n++;
+	}
+	return n;
+}
+
 static unsigned bucket_of(struct str host)
 {
 	uint32_t h = 2166136261U;

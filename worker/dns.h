@@ -20,6 +20,7 @@
 
 #define DNS_ADDRESSES_MAX 8
 #define DNS_NAME_MAX 255
+#define DNS_SERVERS_MAX 16
 
 struct dns;
 
@@ -47,6 +48,8 @@ struct dns_wait {
 int dns_new(struct dns **ret, struct event_base *base, const struct conf *conf, struct why *why);
 void dns_free(struct dns *d);
 SL_DEFINE_AUTO(dns);
+/* The name servers that are asked, with their ports: at most max.  Returns how many. */
+unsigned dns_servers(const struct dns *d, struct peer *ret, unsigned max);
 
 /* True: *ret is the answer (port 0), copied, rotated so that peers take turns.  False:
  * wait->fn is called later, once. */

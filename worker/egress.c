@@ -43,6 +43,8 @@ struct egress {
 	struct cidr blocks[BLOCKS];
 	struct entry *v;
 	unsigned n;
+	struct peer *servers; /* of names, which `any` opens */
+	unsigned n_servers;
 	uint16_t *own_ports; /* of listeners that plugins have no business with */
 	unsigned n_own;
 };
@@ -51,6 +53,7 @@ void egress_free(struct egress *e)
 {
 	free(e->v);
 	free(e->own_ports);
+	free(e->servers);
 	free(e);
 }
 
@@ -148,6 +151,18 @@ int egress_new(struct egress **ret, const struct conf *conf, struct why *why)
 	return 0;
 }
 
+int egress_set_servers(struct egress *e, const struct peer *servers, unsigned n)
+{
+	free(e->servers);
+	e->n_servers = 0;
+	e->servers = calloc(n + 1U, sizeof(*servers));
+	if (e->servers == NULL)
+		return -ENOMEM;
+	memcpy(e->servers, servers, n * sizeof(*servers));
+	e->n_servers = n;
+	return 0;
+}
+
 static struct cidr address_of(const struct peer *p)
 {
 	struct cidr a = {.bits = 128};
@@ -208,6 +223,19 @@ static bool is_own_port(const struct egress *e, uint16_t port)
 	return false;
 }
 
+/* The address and port of a name server of the node. */
+static bool is_server(const struct egress *e, const struct cidr *a, uint16_t port)
+{
+	for (unsigned i = 0; i < e->n_servers; i++) {
+		struct cidr server = address_of(&e->servers[i]);
+
+		if (peer_port(&e->servers[i]) == port &&
+				memcmp(a->bytes, server.bytes, sizeof(server.bytes)) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool egress_allows(const struct egress *e, struct str host, const struct peer *to)
 {
 	struct cidr a = address_of(to);
@@ -220,6 +248,8 @@ bool egress_allows(const struct egress *e, struct str host, const struct peer *t
 
 		if (entry->port != 0 && entry->port != port)
 			continue;
+		if (entry->kind == ENTRY_ANY && is_server(e, &a, port))
+			return true;
 		if (is_own && (entry->kind != ENTRY_NET || entry->port == 0))
 			continue;
 		if (entry_allows(e, entry, host, &a, block))

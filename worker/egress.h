@@ -6,7 +6,8 @@
  * `any` and networks wider than they leave out what is local to the node (loopback), link-local
  * with the metadata services there, multicast and unspecified addresses: an entry inside such a
  * block opens it.  A host name opens loopback only ("localhost").  The node's own admin, status
- * and cluster listeners need their address and port.
+ * and cluster listeners need their address and port.  `any` opens the name servers that the node
+ * itself asks, wherever they are.
  */
 #pragma once
 
@@ -24,6 +25,9 @@ struct egress;
 int egress_new(struct egress **ret, const struct conf *conf, struct why *why);
 void egress_free(struct egress *e);
 SL_DEFINE_AUTO(egress);
+
+/* A name server of the node: n of them, copied. */
+int egress_set_servers(struct egress *e, const struct peer *servers, unsigned n);
 
 /* host: as the plugin named it; to: the address and port it will be. */
 bool egress_allows(const struct egress *e, struct str host, const struct peer *to);

@@ -3,6 +3,7 @@
  * sluice-worker --slot N: started by sluiced with what IPC_INHERIT_TABLE lists.  Opens what
  * it needs, locks itself into the jail, serves.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -273,6 +274,22 @@ void worker_node_id(const struct conf *conf, char ret[64])
 	ret[strcspn(ret, "\r\n")] = '\0';
 }
 
+/* What resty.dns.resolver asks where a plugin names nobody. */
+static struct str name_servers(const struct worker *w)
+{
+	static char text[DNS_SERVERS_MAX * (INET6_ADDRSTRLEN + sizeof(" 65535\n"))];
+	struct peer servers[DNS_SERVERS_MAX];
+	unsigned n = dns_servers(w->dns, servers, DNS_SERVERS_MAX);
+	size_t at = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		at += peer_text(&servers[i], text + at, sizeof(text) - at);
+		at += (size_t)snprintf(
+				text + at, sizeof(text) - at, " %u\n", peer_port(&servers[i]));
+	}
+	return (struct str){text, at};
+}
+
 static int open_engine(struct worker *w, struct why *why)
 {
 	static char node_id[64], hostname[256];
@@ -292,6 +309,7 @@ static int open_engine(struct worker *w, struct why *why)
 			.dict = w->dict,
 			.trusted_ips = str_of(w->conf->trusted_ips),
 			.telemetry = otlp_sink(w->otlp),
+			.name_servers = name_servers(w),
 	};
 
 	limits_policy_of(w->conf, &c.limits);

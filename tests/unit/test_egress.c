@@ -104,6 +104,28 @@ static void own_listeners_need_address_and_port(void **state)
 	assert_true(allows("127.0.0.1:8001", "x", "127.0.0.1", 8001));
 }
 
+/* A cloud's name server may share its address with the metadata service. */
+static void any_opens_the_nodes_name_servers_and_their_port_only(void **state)
+{
+	static const char *const entries[] = {"any", "any:443", "10.0.0.0/8"};
+	struct peer server = peer_of("169.254.169.254", 53), web = peer_of("169.254.169.254", 80);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		struct conf conf = {.plugin_egress = entries[i],
+				.admin_listen = "off",
+				.status_listen = "off",
+				.cluster_listen = "off"};
+		sl_auto(egress) e = NULL;
+		struct why why = WHY_NONE;
+
+		assert_int_equal(egress_new(&e, &conf, &why), 0);
+		assert_int_equal(egress_set_servers(e, &server, 1), 0);
+		assert_int_equal(egress_allows(e, STR("169.254.169.254"), &server), i == 0);
+		assert_false(egress_allows(e, STR("169.254.169.254"), &web));
+	}
+}
+
 static void an_own_address_is_found_by_the_local_side(void **state)
 {
 	struct conf conf = {.plugin_egress = "any,192.0.2.2:8001",
@@ -132,6 +154,7 @@ int main(void)
 			cmocka_unit_test(a_name_is_matched_whole_and_opens_no_metadata_service),
 			cmocka_unit_test(off_is_nowhere),
 			cmocka_unit_test(own_listeners_need_address_and_port),
+			cmocka_unit_test(any_opens_the_nodes_name_servers_and_their_port_only),
 			cmocka_unit_test(an_own_address_is_found_by_the_local_side),
 	};
 

@@ -67,6 +67,30 @@ static void numbers_of_keys_have_their_names(void **state)
 			{O "return names(o'dh'.params)", "private public p q g "});
 }
 
+#define D "local d = require 'resty.dns.resolver' "
+static void addresses_are_long_short_and_reversed(void **state)
+{
+	MODULE_RUN({D "return d.compress_ipv6_addr('FF01:0:0:0:0:0:0:101') .. ' ' .. "
+		      "d.compress_ipv6_addr('0:0:0:0:0:0:0:0') .. ' ' .. "
+		      "d.compress_ipv6_addr('1:2:3:4:5:6:7:8')",
+				   "FF01::101 :: 1:2:3:4:5:6:7:8"},
+			{D "return d.expand_ipv6_addr('FF01::101') .. ' ' .. "
+			   "d.expand_ipv6_addr('::') .. ' ' .. d.expand_ipv6_addr('::1') .. ' ' .. "
+			   "d.expand_ipv6_addr('1::') .. ' ' .. "
+			   "d.expand_ipv6_addr('1:2:3:4:5:6:7::8:9')",
+					"FF01:0:0:0:0:0:0:101 0:0:0:0:0:0:0:0 0:0:0:0:0:0:0:1 "
+					"1:0:0:0:0:0:0:0 1:2:3:4:5:6:7::8:9"},
+			{D "return d.arpa_str('1.2.3.4') .. ' ' .. d.arpa_str('::1')",
+					"4.3.2.1.in-addr.arpa "
+					"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+					"0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa"},
+			{D "return d.arpa_str('1.2.3')", "not an address"},
+			{D "return d.TYPE_A + d.TYPE_SPF + d.CLASS_IN + d.SECTION_AR", "104"},
+			{D "return select(2, d:new{ nameservers = { '127.0.0.1' } })",
+					"there are no sockets: resty.dns.resolver needs "
+					"untrusted_lua: lax"});
+}
+
 static void old_tools_are_under_one_name(void **state)
 {
 	MODULE_RUN({"local u = require 'kong.tools.utils' return table.concat(u.split('a,b', ','), "
@@ -269,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(openssl_says_what_it_is),
 			cmocka_unit_test(numbers_of_keys_have_their_names),
+			cmocka_unit_test(addresses_are_long_short_and_reversed),
 			cmocka_unit_test(old_tools_are_under_one_name),
 			cmocka_unit_test(macs_match_the_published_vectors),
 			cmocka_unit_test(scrypt_matches_its_vector_and_is_bounded),
