@@ -259,6 +259,8 @@ static int fill(struct plan *p, const struct plan_base *base, const char **refus
 
 	if (r < 0)
 		return r;
+	if (p->update->has_more)
+		return plan_refuse(refused_for, "malformed", why, "a part, not a whole Update");
 	if (!collect_items(p))
 		return -ENOMEM;
 	if (has_twice(p))
