@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -16,6 +15,11 @@ from origin import Origin  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes many seconds; left out of the sanitizer run")
+
+
+def pytest_collection_modifyitems(items):
+    """Long ones first: several processes share the tests, and none should be left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_sessionstart(session):
@@ -51,35 +55,6 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     if call.when == "call":
         item.failed_call = outcome.get_result().failed
-
-
-# Tests that failed once and passed when run again: told at the end, with what failed.
-unsteady = []
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item, nextitem):
-    """A failure on a machine that other work shares may be the machine's: once more, alone."""
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    failed = [r for r in reports if r.failed]
-    if failed and "SLUICE_NO_RERUN" not in os.environ:
-        item._initrequest()
-        item.failed_call = False
-        again = runtestprotocol(item, nextitem=nextitem, log=False)
-        if not any(r.failed for r in again):
-            unsteady.append((item.nodeid, failed[0].longreprtext))
-            reports = again
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
-
-
-def pytest_terminal_summary(terminalreporter):
-    for name, text in unsteady:
-        terminalreporter.section("unsteady: failed once, passed when run again: " + name)
-        terminalreporter.write_line("\n".join(text.splitlines()[-15:]))
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 """Ports to listen on that no connection of anybody's can take meanwhile."""
+import os
 import random
 import socket
 from pathlib import Path
@@ -6,6 +7,9 @@ from pathlib import Path
 # Outside ip_local_port_range: there the kernel picks the near end of every outgoing connection.
 LOWEST, HIGHEST = 20000, 30000
 given = set()
+# Of several processes that run tests (pytest-xdist: "gw0", "gw1", …) each has ports of its own.
+SHARES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+SHARE = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 def outgoing():
@@ -20,7 +24,7 @@ def outgoing():
 def free_port():
     """One that nobody listens on, and that this process has not given out before."""
     low, high = outgoing()
-    ports = [p for p in range(LOWEST, HIGHEST) if not low <= p <= high and p not in given] or range(1024, 65536)
+    ports = [p for p in range(LOWEST, HIGHEST) if p % SHARES == SHARE and not low <= p <= high and p not in given] or range(1024, 65536)
     for port in random.sample(ports, len(ports)):
         with socket.socket() as s:
             try:
