@@ -134,26 +134,37 @@ int on_request_done(struct pt_regs *ctx)
 SEC("usdt")
 int on_budget_trip(struct pt_regs *ctx)
 {
-	struct trace_event *e = begin(TRACE_TRIP);
+	__u32 phase = read_number(ctx, 2);
+	struct trace_event *e;
 
+	if (filter.phase != TRACE_PHASE_ANY && phase != filter.phase)
+		return 0;
+	e = begin(TRACE_TRIP);
 	if (!e)
 		return 0;
-	e->phase = read_number(ctx, 2);
+	e->phase = phase;
 	read_text(ctx, 0, e->id, sizeof(e->id));
 	read_text(ctx, 1, e->plugin, sizeof(e->plugin));
 	read_text(ctx, 3, e->route, sizeof(e->route));
-	return end(e, !is_wanted(e->plugin, filter.plugin, filter.plugin_bytes));
+	return end(e, !is_wanted(e->plugin, filter.plugin, filter.plugin_bytes) ||
+					!is_wanted(e->route, filter.route, filter.route_bytes));
 }
 
+/* Of no plugin and no route: who asks for some does not ask for it. */
 SEC("usdt")
 int on_reload(struct pt_regs *ctx)
 {
-	struct trace_event *e = begin(TRACE_RELOAD);
+	__u64 took_ns = read_number(ctx, 1);
+	struct trace_event *e;
 
+	if (took_ns < filter.slower_than_ns || filter.phase != TRACE_PHASE_ANY ||
+			filter.plugin_bytes || filter.route_bytes)
+		return 0;
+	e = begin(TRACE_RELOAD);
 	if (!e)
 		return 0;
 	e->number = read_number(ctx, 0);
-	e->took_ns = read_number(ctx, 1);
+	e->took_ns = took_ns;
 	return end(e, false);
 }
 

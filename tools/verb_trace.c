@@ -256,8 +256,7 @@ static int run(struct tracing *t, struct why *why)
 	sigaction(SIGINT, &end, NULL);
 	sigaction(SIGTERM, &end, NULL);
 	t->real_offset_ns = clock_real_ns() - clock_mono_ns();
-	if (!t->ctl->is_json)
-		fprintf(stderr, "tracing %u workers; Ctrl-C ends it\n", t->n_pids);
+	fprintf(stderr, "tracing %u workers; Ctrl-C ends it\n", t->n_pids);
 	return follow(t, trace);
 }
 

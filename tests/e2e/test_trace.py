@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from node import BUILD, SLOW, eventually
+from node import BUILD, eventually
 
 SPIN = """
 local P = { PRIORITY = 10, VERSION = "1.0" }
@@ -56,8 +56,8 @@ class Trace:
         self.process = subprocess.Popen([BUILD / "tools/sluicectl", "--prefix", node.prefix, "trace", "--json", *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.node = node
-        time.sleep(1.5 * SLOW)  # nothing tells a bystander that a probe is attached
-        assert self.process.poll() is None, self.process.stderr.read()
+        line = self.process.stderr.readline()  # once it is attached
+        assert line.startswith("tracing 2 workers"), line + self.process.stderr.read()
 
     def end(self):
         time.sleep(0.5)
@@ -94,6 +94,16 @@ def test_filters_are_kept_by_the_kernel_side(traced):
         traced.get("/r")
         traced.get("/other")
     assert [(e["event"], e["route"]) for e in trace.end()] == [("request", "other")] * 2
+
+
+def test_who_asks_for_a_plugin_or_route_sees_nothing_of_others(traced):
+    for wanted in (("--plugin", "fast"), ("--route", "other"), ("--phase", "log")):
+        trace = Trace(traced, *wanted)
+        assert traced.get("/r?loop=1").status_code == 500
+        traced.make("/services", {"host": "127.0.0.1"})
+        traced.wait_settled()
+        kinds = {e["event"] for e in trace.end()}
+        assert not kinds & {"trip", "reload"}, (wanted, kinds)
 
 
 def test_failures_trips_and_new_generations_are_shown(traced):
