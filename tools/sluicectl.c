@@ -9,12 +9,14 @@
 #include "tools/verbs.h"
 
 #define DEFAULT_PREFIX "/var/lib/sluice"
+#define USAGE_WIDTH 26 /* of a verb with its arguments */
 
 static void print_usage(FILE *out)
 {
 	fputs("usage: sluicectl [-c FILE | --prefix DIR] [--json] VERB …\n\n", out);
 	for (const struct ctl_verb *v = ctl_verbs; v->name != NULL; v++)
-		fprintf(out, "  %-12s %-14s %s\n", v->name, v->usage, v->summary);
+		fprintf(out, "  %s %-*s %s\n", v->name, USAGE_WIDTH - (int)strlen(v->name),
+				v->usage, v->summary);
 	fputs("\n"
 	      "  -c, --config FILE   the node's configuration: its prefix is asked\n"
 	      "  -p, --prefix DIR    the node's state directory (default: $SLUICE_PREFIX, then\n"
