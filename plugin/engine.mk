@@ -36,6 +36,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_ctx.c \
 	plugin/pdk_db.c \
 	plugin/pdk_held.c plugin/pdk_held.h \
+	plugin/pdk_inspect.c plugin/pdk_inspect.h \
 	plugin/pdk_kong_log.c \
 	plugin/pdk_node.c \
 	plugin/pdk_open.c plugin/pdk_part.h \
@@ -128,6 +129,21 @@ tests_unit_test_pdk_rest_SOURCES = tests/unit/test_pdk_rest.c $(PDK_ROWS)
 tests_unit_test_pdk_rest_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_rest_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_rest_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_answer
+tests_unit_test_pdk_answer_SOURCES = tests/unit/test_pdk_answer.c $(PDK_ROWS)
+tests_unit_test_pdk_answer_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_answer_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_answer_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_log
+tests_unit_test_pdk_log_SOURCES = tests/unit/test_pdk_log.c $(PDK_ROWS)
+tests_unit_test_pdk_log_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_log_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_log_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_ngx_exact
+tests_unit_test_ngx_exact_SOURCES = tests/unit/test_ngx_exact.c $(PDK_ROWS)
+tests_unit_test_ngx_exact_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_ngx_exact_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_ngx_exact_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
 	$(ENGINE_BENCH)

@@ -191,6 +191,7 @@ struct exchange_try {
 	struct endpoint peer;
 	uint64_t start_real_ns, connect_ns;
 	int state_code; /* 0 = ok, else the status it led to */
+	bool is_reused; /* of a connection that was open already */
 };
 
 /* What a condition may ask about a plugin. */
@@ -262,6 +263,10 @@ const char *exchange_route_name(const struct exchange *x);
 /* Fills answer unless one is set already: status, JSON {"message":…,"request_id":…}-style
  * body negotiated by Accept (kong-compatible error templates), content headers. */
 void exchange_answer_error(struct exchange *x, int status, struct str message);
+
+/* The same in the form of a media type that is to be its Content-Type; n == 0: negotiated. */
+void exchange_answer_error_as(
+		struct exchange *x, int status, struct str message, struct str media_type);
 
 /* "Bad request" … as the gateway words it for that status. */
 const char *status_message(int status);

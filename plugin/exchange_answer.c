@@ -105,23 +105,46 @@ static int member_weight(struct str params)
 	return 1000;
 }
 
-static enum error_form negotiate(struct str accept)
+static const struct media_row *media_find(struct str range)
 {
+	for (size_t i = 0; i < sizeof(media_rows) / sizeof(media_rows[0]); i++)
+		if (str_ieq(range, str_of(media_rows[i].range)))
+			return &media_rows[i];
+	return NULL;
+}
+
+/* The heaviest range of one line, if it is heavier than *best_weight. */
+static void negotiate_line(struct str accept, enum error_form *best, int *best_weight)
+{
+	while (accept.n != 0) {
+		struct str params = next_piece(&accept, ',');
+		const struct media_row *row = media_find(next_piece(&params, ';'));
+		int weight = member_weight(params);
+
+		if (row == NULL || weight <= *best_weight)
+			continue;
+		*best = row->form;
+		*best_weight = weight;
+	}
+}
+
+/* Several lines are one list (RFC 9110 5.3). */
+static enum error_form negotiate(const struct headers *h)
+{
+	const struct header *f = headers_find_id(h, HEADER_ACCEPT);
 	enum error_form best = FORM_JSON;
 	int best_weight = 0;
 
-	while (accept.n != 0) {
-		struct str params = next_piece(&accept, ',');
-		struct str range = next_piece(&params, ';');
-		int weight = member_weight(params);
-
-		for (size_t i = 0; i < sizeof(media_rows) / sizeof(media_rows[0]); i++)
-			if (weight > best_weight && str_ieq(range, str_of(media_rows[i].range))) {
-				best = media_rows[i].form;
-				best_weight = weight;
-			}
-	}
+	for (; f != NULL; f = headers_next(h, f))
+		negotiate_line(f->value, &best, &best_weight);
 	return best;
+}
+
+static enum error_form form_of_type(struct str media_type)
+{
+	const struct media_row *row = media_find(next_piece(&media_type, ';'));
+
+	return row != NULL ? row->form : FORM_JSON;
 }
 
 /* A message as JSON text, in the arena.  What is not UTF-8 becomes the status's own words. */
@@ -198,17 +221,24 @@ static struct str render(struct exchange *x, enum error_form form, int status, s
 
 void exchange_answer_error(struct exchange *x, int status, struct str message)
 {
+	exchange_answer_error_as(x, status, message, STR_NONE);
+}
+
+void exchange_answer_error_as(
+		struct exchange *x, int status, struct str message, struct str media_type)
+{
 	struct answer *answer = &x->answer;
 	enum error_form form;
 
 	if (answer->is_set)
 		return;
-	form = negotiate(headers_get_id(&x->request.headers, HEADER_ACCEPT));
+	form = media_type.n != 0 ? form_of_type(media_type) : negotiate(&x->request.headers);
 	answer->is_set = true;
 	answer->status = status;
 	answer->body = render(x, form, status,
 			message.p != NULL ? message : str_of(status_message(status)));
-	headers_set_id(&answer->headers, HEADER_CONTENT_TYPE, str_of(content_types[form]));
+	headers_set_id(&answer->headers, HEADER_CONTENT_TYPE,
+			media_type.n != 0 ? media_type : str_of(content_types[form]));
 	headers_set_id(&answer->headers, HEADER_CONTENT_LENGTH,
 			arena_printf(x->arena, "%zu", answer->body.n));
 	x->response.source = RESPONSE_FROM_ERROR;

@@ -37,8 +37,8 @@ struct str ngx_check_text(lua_State *L, int arg, bool is_nil_empty)
 {
 	struct str s;
 
-	if (is_nil_empty && lua_isnoneornil(L, arg))
-		return STR("");
+	if (is_nil_empty && (lua_isnoneornil(L, arg) || lua_isboolean(L, arg)))
+		return lua_toboolean(L, arg) ? STR("true") : STR("");
 	s.p = luaL_checklstring(L, arg, &s.n);
 	return s;
 }

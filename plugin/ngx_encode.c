@@ -9,7 +9,7 @@
 
 static int encode_escape_uri(lua_State *L)
 {
-	struct str s = ngx_check_text(L, 1, false);
+	struct str s = ngx_check_text(L, 1, true);
 	int how = (int)luaL_optinteger(L, 2, PDK_ESCAPE_COMPONENT);
 
 	if (how != PDK_ESCAPE_URI && how != PDK_ESCAPE_COMPONENT)
@@ -20,7 +20,7 @@ static int encode_escape_uri(lua_State *L)
 
 static int encode_unescape_uri(lua_State *L)
 {
-	pdk_push_unescaped(L, ngx_check_text(L, 1, false), true);
+	pdk_push_unescaped(L, ngx_check_text(L, 1, true), true);
 	return 1;
 }
 
@@ -72,7 +72,7 @@ static int base64_digit(char c)
 /* Not EVP_DecodeBlock: unpadded input is accepted here, white space is not. */
 static int encode_decode_base64(lua_State *L)
 {
-	struct str s = {lua_tostring(L, 1), 0};
+	struct str s;
 	char *out;
 	size_t n = 0;
 	uint32_t bits = 0;

@@ -149,14 +149,7 @@ static int arg_newindex(lua_State *L)
 /* ngx.header.content_type is Content-Type. */
 static struct str header_name(lua_State *L)
 {
-	struct str name = ngx_check_text(L, 2, false);
-	char *copy = lua_newuserdata(L, name.n + 1);
-
-	for (size_t i = 0; i < name.n; i++)
-		copy[i] = name.p[i] == '_' ? '-' : name.p[i];
-	lua_pushlstring(L, copy, name.n);
-	lua_replace(L, 2);
-	lua_pop(L, 1);
+	pdk_dash_name(L, 2);
 	return ngx_check_text(L, 2, false);
 }
 

@@ -62,7 +62,7 @@ static int hash_hmac_sha1(lua_State *L)
 static int hash_crc32(lua_State *L)
 {
 	static uint32_t table[256];
-	struct str s = ngx_check_text(L, 1, false);
+	struct str s = ngx_check_text(L, 1, true);
 	uint32_t crc = 0xffffffffU;
 
 	for (uint32_t i = 0; table[1] == 0 && i < 256; i++) {

@@ -61,7 +61,8 @@ static const char loops[] =
 		"    local m, from, _, after = exec(subject, regex, options, pos)\n"
 		"    if not m then\n"
 		"      pos = nil\n"
-		"      return nil, from\n"
+		"      if from then return nil, from end\n"
+		"      return nil\n"
 		"    end\n"
 		"    pos = after\n"
 		"    return m\n"
@@ -82,6 +83,8 @@ static struct regex *check_regex(lua_State *L, int arg, int options_arg, struct 
 	vm_host_leave(L);
 	if (r == 0)
 		return re;
+	if (r == -ENOTSUP)
+		luaL_error(L, "%s", why->text);
 	if (r != -EINVAL)
 		why_set(why, NULL, 0, "no memory");
 	return NULL;

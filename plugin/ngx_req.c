@@ -7,8 +7,10 @@
 #include "plugin/path.h"
 #include "plugin/pdk_args.h"
 #include "plugin/pdk_headers.h"
+#include "plugin/pdk_query.h"
 
 #define HEADERS_DEFAULT 100
+#define HEADERS_MAX 1000
 
 static const struct {
 	const char *name;
@@ -26,12 +28,25 @@ const char *ngx_method_name(lua_Integer number)
 	return NULL;
 }
 
+/* Names as they came, in a plain table. */
+static void push_raw_headers(lua_State *L, const struct headers *h, long max)
+{
+	lua_createtable(L, 0, (int)h->n);
+	for (uint32_t i = 0; i < h->n && i < (uint32_t)max; i++) {
+		pdk_push_str(L, h->v[i].value);
+		pdk_add_field(L, h->v[i].name);
+	}
+}
+
 static int push_header_table(lua_State *L, const struct headers *h)
 {
 	long max = (long)luaL_optinteger(L, 1, HEADERS_DEFAULT);
 
-	pdk_push_headers(L, h, max <= 0 || max > 1000 ? 1000 : max);
-	if (h->n <= (uint32_t)(max <= 0 ? 1000 : max))
+	max = max <= 0 || max > HEADERS_MAX ? HEADERS_MAX : max;
+	if (!lua_toboolean(L, 2))
+		return pdk_return_headers(L, h, max);
+	push_raw_headers(L, h, max);
+	if (h->n <= (uint32_t)max)
 		return 1;
 	lua_pushliteral(L, "truncated");
 	return 2;
@@ -180,7 +195,7 @@ static int req_raw_header(lua_State *L)
 
 /* clang-format off */
 #define REQ_FUNCTIONS(X) \
-	X("get_headers", req_get_headers, PDK_IN_REQUEST, VM_STRICT, "The request's headers as a table; at most max (100).") \
+	X("get_headers", req_get_headers, PDK_IN_REQUEST, VM_STRICT, "The request's headers as a table; at most max (100); a second true: names as they came.") \
 	X("set_header", req_set_header, PDK_RA, VM_STRICT, "Replaces a request header; nil removes it.") \
 	X("clear_header", req_clear_header, PDK_RA, VM_STRICT, "Removes a request header.") \
 	X("get_method", req_get_method, PDK_IN_REQUEST, VM_STRICT, "The method.") \

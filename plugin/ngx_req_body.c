@@ -38,27 +38,17 @@ static int body_get_data(lua_State *L)
 	return 1;
 }
 
-static void set_body(lua_State *L, struct str bytes)
-{
-	struct body *b = &pdk_exchange(L)->request.body;
-
-	b->bytes = pdk_keep(L, bytes);
-	b->state = BODY_COMPLETE;
-	b->is_replaced = true;
-}
-
 static int body_set_data(lua_State *L)
 {
 	struct str bytes = ngx_check_text(L, 1, false);
 
-	pdk_charge(L, bytes.n);
-	set_body(L, bytes);
+	pdk_replace_body(L, pdk_keep_output(L, bytes));
 	return 0;
 }
 
 static int body_init(lua_State *L)
 {
-	set_body(L, STR(""));
+	pdk_replace_body(L, STR(""));
 	return 0;
 }
 
@@ -71,7 +61,7 @@ static int body_append(lua_State *L)
 	lua_pushlstring(L, b->bytes.p, b->state == BODY_COMPLETE ? b->bytes.n : 0);
 	lua_pushlstring(L, more.p, more.n);
 	lua_concat(L, 2);
-	set_body(L, ngx_check_text(L, -1, false));
+	pdk_replace_body(L, pdk_keep(L, ngx_check_text(L, -1, false)));
 	return 0;
 }
 
@@ -83,7 +73,7 @@ static int body_finish(lua_State *L)
 
 static int body_discard(lua_State *L)
 {
-	set_body(L, STR(""));
+	pdk_replace_body(L, STR(""));
 	return 0;
 }
 

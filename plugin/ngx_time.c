@@ -112,11 +112,16 @@ static int time_parse_http_time(lua_State *L)
 	for (size_t i = 0; i < PDK_COUNT(forms); i++) {
 		struct tm tm = {.tm_isdst = 0};
 		const char *end = strptime(text, forms[i], &tm);
+		int day = tm.tm_mday;
+		time_t t;
 
-		if (end != NULL && *end == '\0') {
-			lua_pushnumber(L, (double)timegm(&tm));
-			return 1;
-		}
+		if (end == NULL || *end != '\0')
+			continue;
+		t = timegm(&tm);
+		if (tm.tm_mday != day) /* the 31st of February */
+			break;
+		lua_pushnumber(L, (double)t);
+		return 1;
 	}
 	lua_pushnil(L);
 	return 1;

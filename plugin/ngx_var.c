@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "plugin/engine.h"
 #include "plugin/path.h"
-#include "plugin/pdk_args.h"
+#include "plugin/pdk_query.h"
 
 typedef void var_get_fn(lua_State *L, const struct exchange *x);
 typedef void var_set_fn(struct exchange *x, struct str value);
@@ -37,7 +37,6 @@ TEXT_VAR(args, x->request.raw_query)
 TEXT_VAR(content_length, headers_get_id(&x->request.headers, HEADER_CONTENT_LENGTH))
 TEXT_VAR(content_type, headers_get_id(&x->request.headers, HEADER_CONTENT_TYPE))
 TEXT_VAR(host, x->request.host)
-TEXT_VAR(https, x->request.tls_version.n != 0 ? STR("on") : STR_NONE)
 TEXT_VAR(remote_addr, x->request.real_client.ip)
 TEXT_VAR(realip_remote_addr, x->request.client.ip)
 TEXT_VAR(request, x->request.request_line)
@@ -58,6 +57,16 @@ TEXT_VAR(route_id, x->route.id)
 TEXT_VAR(route_name, x->route.name)
 TEXT_VAR(service_id, x->service.id)
 TEXT_VAR(service_name, x->service.name)
+
+static void get_https(lua_State *L, const struct exchange *x)
+{
+	lua_pushstring(L, x->request.tls_version.n != 0 ? "on" : "");
+}
+
+static void get_http2(lua_State *L, const struct exchange *x)
+{
+	lua_pushstring(L, x->request.http_major == 2 ? "h2" : "");
+}
 
 static void get_server_name(lua_State *L, const struct exchange *x)
 {
@@ -240,7 +249,7 @@ static void set_upstream_scheme(struct exchange *x, struct str value)
 	X(body_bytes_sent, get_body_bytes_sent, NULL) X(bytes_sent, get_bytes_sent, NULL) \
 	X(content_length, get_content_length, NULL) X(content_type, get_content_type, NULL) \
 	X(document_uri, get_uri, NULL) X(host, get_host, NULL) X(hostname, get_hostname, NULL) \
-	X(https, get_https, NULL) X(msec, get_msec, NULL) X(pid, get_pid, NULL) \
+	X(https, get_https, NULL) X(http2, get_http2, NULL) X(msec, get_msec, NULL) X(pid, get_pid, NULL) \
 	X(realip_remote_addr, get_realip_remote_addr, NULL) \
 	X(realip_remote_port, get_realip_remote_port, NULL) \
 	X(remote_addr, get_remote_addr, NULL) X(remote_port, get_remote_port, NULL) \
@@ -307,15 +316,18 @@ static void push_cookie(lua_State *L, const struct exchange *x, struct str name)
 	lua_pushnil(L);
 }
 
+/* As it was written: nginx decodes nothing here.  Without '=' it is no argument of this kind. */
 static void push_arg(lua_State *L, const struct exchange *x, struct str name)
 {
-	pdk_push_args(L, x->request.raw_query, 1000);
-	lua_pushlstring(L, name.p, name.n);
-	lua_rawget(L, -2);
-	if (lua_istable(L, -1))
-		lua_rawgeti(L, -1, 1);
-	if (lua_isboolean(L, -1))
-		lua_pushliteral(L, "");
+	struct str rest = x->request.raw_query;
+	struct query_item item;
+
+	while (query_next(&rest, &item))
+		if (item.value.p != NULL && str_ieq(item.name, name)) {
+			pdk_push_str(L, item.value);
+			return;
+		}
+	lua_pushnil(L);
 }
 
 static void push_request_header(lua_State *L, const struct exchange *x, struct str name)
@@ -423,6 +435,9 @@ static int var_newindex(lua_State *L)
 	for (size_t i = 0; i < value.n; i++)
 		if ((unsigned char)value.p[i] < 0x21 || value.p[i] == 0x7f)
 			return luaL_error(L, "unsafe byte in the value of \"%s\"", name.p);
+	if (v->set == set_upstream_scheme && !str_eq(value, STR("http")) &&
+			!str_eq(value, STR("https")))
+		return luaL_error(L, "invalid scheme: %s", value.p);
 	v->set(x, pdk_keep(L, value));
 	return 0;
 }

@@ -370,3 +370,20 @@ struct str pdk_keepf(lua_State *L, const char *fmt, ...)
 		luaL_error(L, "text too long");
 	return pdk_keep(L, (struct str){small, (size_t)n});
 }
+
+void pdk_replace_body(lua_State *L, struct str body)
+{
+	struct exchange *x = pdk_exchange(L);
+	int r;
+
+	vm_host_enter(L);
+	r = headers_set_id(&x->request.headers, HEADER_CONTENT_LENGTH,
+			arena_printf(x->arena, "%zu", body.n));
+	if (r == 0) {
+		headers_remove_id(&x->request.headers, HEADER_TRANSFER_ENCODING);
+		x->request.body = (struct body){
+				.state = BODY_COMPLETE, .bytes = body, .is_replaced = true};
+	}
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+}

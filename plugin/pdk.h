@@ -211,6 +211,10 @@ struct str pdk_keepf(lua_State *L, const char *fmt, ...) __attribute__((format(p
 /* Raises "out of request memory" when r < 0: behind headers_*() and the like. */
 void pdk_check_room(lua_State *L, int r);
 
+/* The request's new body, in the request's arena: seen by later plugins of the same phase too, as
+ * is its length. */
+void pdk_replace_body(lua_State *L, struct str body);
+
 /* Tables that live in the request, not in any VM; copied in and out by value. */
 enum pdk_request_table {
 	PDK_CTX_SHARED, /* kong.ctx.shared */

@@ -96,10 +96,9 @@ static bool encode_json(lua_State *L, int arg, struct str *ret)
 	const char *text = "";
 
 	*ret = pdk_read_json(L, arg, "args", &text);
-	if (ret->p != NULL)
-		return true;
-	pdk_fail(L, "%s", text);
-	return false;
+	if (ret->p == NULL)
+		luaL_error(L, "%s", text);
+	return true;
 }
 
 /* A boundary for a type that names none. */

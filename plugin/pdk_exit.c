@@ -66,14 +66,13 @@ int pdk_end_with_error(lua_State *L, int status, struct str message)
 {
 	struct exchange *x = pdk_exchange(L);
 	struct headers given = x->answer.headers;
+	struct str type = headers_get_id(&given, HEADER_CONTENT_TYPE);
 
 	if (x->answer.is_set)
 		return vm_end(L);
 	vm_host_enter(L);
 	headers_init(&x->answer.headers, x->arena);
-	exchange_answer_error(x, status, message);
-	/* The plugin's headers win, but the body's form is ours. */
-	headers_remove_id(&given, HEADER_CONTENT_TYPE);
+	exchange_answer_error_as(x, status, message, type);
 	headers_remove_id(&given, HEADER_CONTENT_LENGTH);
 	add_missing(&x->answer.headers, &given);
 	x->answer.is_set = false;
@@ -83,7 +82,7 @@ int pdk_end_with_error(lua_State *L, int status, struct str message)
 
 static int check_status(lua_State *L, int min)
 {
-	double status = lua_type(L, 1) == LUA_TNUMBER ? lua_tonumber(L, 1) : -1;
+	double status = pdk_check_number(L, 1, "code must be a number");
 
 	if (!(status >= min && status <= 599))
 		luaL_error(L, "code must be a number between %d and 599", min);
@@ -93,15 +92,13 @@ static int check_status(lua_State *L, int min)
 /* A fresh list for the answer, filled from the headers argument. */
 static void take_headers(lua_State *L, struct exchange *x)
 {
-	struct str framing = STR_NONE;
-
 	if (!lua_isnoneornil(L, 3) && !lua_istable(L, 3))
 		luaL_error(L, "headers must be a nil or table");
 	if (x->response.is_sent)
 		luaL_error(L, "headers have already been sent");
 	headers_init(&x->answer.headers, x->arena);
 	if (lua_istable(L, 3))
-		pdk_set_headers(L, &x->answer.headers, 3, STR("transfer-encoding"), &framing);
+		pdk_set_response_headers(L, &x->answer.headers, 3);
 }
 
 static void default_type(lua_State *L, struct exchange *x, struct str type)
@@ -197,11 +194,11 @@ static struct str message_of(lua_State *L)
 	case LUA_TTABLE:
 		message = pdk_read_json(L, 2, "message", &text);
 		if (message.p == NULL)
-			luaL_error(L, "message encoding failed: %s", text);
+			luaL_error(L, "could not JSON encode the error message: %s", text);
 		pdk_charge(L, message.n);
 		return message;
 	default:
-		luaL_error(L, "message must be a nil, string or table");
+		luaL_error(L, "message must be a nil, a string or a table");
 		return STR_NONE;
 	}
 }
@@ -215,7 +212,14 @@ int pdk_error(lua_State *L)
 	if (x->answer.is_set)
 		return vm_end(L);
 	take_headers(L, x);
-	if (pdk_grpc_of(x) == PDK_GRPC_CALL)
+	switch (pdk_grpc_of(x)) {
+	case PDK_GRPC_CALL:
 		return exit_call(L, status);
+	case PDK_GRPC_OUTPUT:
+		finish_grpc(L, PDK_GRPC_OUTPUT, status, STR_NONE);
+		return pdk_end_with(L, status, STR(""));
+	case PDK_GRPC_NO:
+		break;
+	}
 	return pdk_end_with_error(L, status, message);
 }

@@ -68,8 +68,9 @@ int pdk_grpc_finish(struct exchange *x, enum pdk_grpc kind, int status, struct s
 		return 0;
 	if (headers_find(h, STR("grpc-status")) == NULL)
 		r = headers_add(h, STR("grpc-status"), str_of(row->number));
-	if (kind == PDK_GRPC_CALL && r == 0 && headers_find(h, STR("grpc-message")) == NULL)
-		r = headers_add(h, STR("grpc-message"),
-				message.p != NULL ? message : str_of(row->name));
+	if (r == 0 && message.p != NULL)
+		return headers_set(h, STR("grpc-message"), message);
+	if (r == 0 && headers_find(h, STR("grpc-message")) == NULL)
+		r = headers_add(h, STR("grpc-message"), str_of(row->name));
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "plugin/pdk_read.h"
 
 #define NAME_MAX_BYTES 256
@@ -60,6 +61,15 @@ void pdk_push_headers(lua_State *L, const struct headers *h, long max)
 	}
 	push_headers_mt(L);
 	lua_setmetatable(L, -2);
+}
+
+int pdk_return_headers(lua_State *L, const struct headers *h, long max)
+{
+	pdk_push_headers(L, h, max);
+	if (h->n <= (uint32_t)max)
+		return 1;
+	lua_pushliteral(L, "truncated");
+	return 2;
 }
 
 int pdk_push_header(lua_State *L, const struct headers *h, int arg, const char *text)
@@ -122,6 +132,14 @@ static void raise_value(lua_State *L, struct str name, const char *type)
 			buf, type);
 }
 
+static void raise_element(lua_State *L, struct str name, const char *type)
+{
+	char buf[NAME_MAX_BYTES + 1];
+
+	snprintf(buf, sizeof(buf), "%.*s", STR_ARG(str_head(name, NAME_MAX_BYTES)));
+	luaL_error(L, "invalid header value in array \"%s\": got %s, expected string", buf, type);
+}
+
 static const char *type_text(const struct value *v)
 {
 	static const char *const texts[] = {
@@ -145,9 +163,10 @@ static void check_value(lua_State *L, struct str name, const struct value *v)
 	if (v->type != VALUE_TABLE)
 		raise_value(L, name, type_text(v));
 	for (uint32_t i = 0; i < v->table->n; i++) {
-		if (v->table->v[i].key.type != VALUE_NUMBER ||
-				v->table->v[i].value.type != VALUE_STRING)
+		if (v->table->v[i].key.type != VALUE_NUMBER)
 			raise_value(L, name, "table");
+		if (v->table->v[i].value.type != VALUE_STRING)
+			raise_element(L, name, type_text(&v->table->v[i].value));
 		pdk_charge(L, name.n + v->table->v[i].value.string.n);
 	}
 }
@@ -241,35 +260,106 @@ void pdk_change_header(
 		change_by_value(L, h, name, value, change);
 }
 
-void pdk_set_headers(
-		lua_State *L, struct headers *h, int arg, struct str skip, struct str *ret_skipped)
+void pdk_dash_name(lua_State *L, int idx)
 {
-	struct arena *a = pdk_exchange(L)->arena;
+	struct str name;
+	char *copy;
+
+	if (lua_type(L, idx) != LUA_TSTRING)
+		return;
+	name.p = lua_tolstring(L, idx, &name.n);
+	if (str_find_char(name, '_') < 0)
+		return;
+	copy = lua_newuserdata(L, name.n + 1);
+	for (size_t i = 0; i < name.n; i++)
+		copy[i] = name.p[i] == '_' ? '-' : name.p[i];
+	lua_pushlstring(L, copy, name.n);
+	lua_replace(L, idx);
+	lua_pop(L, 1);
+}
+
+/* Functions and threads have no form as plain data: named before the table is read. */
+static void check_types(lua_State *L, int arg)
+{
+	lua_pushnil(L);
+	while (lua_next(L, arg) != 0) {
+		int type = lua_type(L, -1);
+
+		if (lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L, "invalid header name \"%s\": got %s, expected string",
+					vm_push_text(L, -2, NULL), luaL_typename(L, -2));
+		if (type == LUA_TFUNCTION || type == LUA_TTHREAD)
+			raise_value(L, pdk_check_str(L, -2, ""), lua_typename(L, type));
+		lua_pop(L, 1);
+	}
+}
+
+/* The table of headers at arg, every name and value of it checked. */
+static struct value read_map(lua_State *L, int arg)
+{
 	struct value map;
-	int r = 0;
 
 	if (lua_type(L, arg) != LUA_TTABLE)
 		luaL_error(L, "headers must be a table");
+	check_types(L, arg);
 	map = pdk_read(L, arg, "headers");
 	for (uint32_t i = 0; i < map.table->n; i++) {
 		const struct value_pair *pair = &map.table->v[i];
 
-		if (pair->key.type != VALUE_STRING || !headers_name_is_valid(pair->key.string))
-			luaL_error(L, "invalid header name \"%s\": got %s, expected string",
-					pair->key.type == VALUE_STRING ? pair->key.string.p
-								       : type_text(&pair->key),
-					type_text(&pair->key));
+		if (!headers_name_is_valid(pair->key.string))
+			luaL_error(L, "invalid header name \"%s\": not a token of RFC 9110",
+					pair->key.string.p);
 		check_value(L, pair->key.string, &pair->value);
 	}
+	return map;
+}
+
+void pdk_set_headers(
+		lua_State *L, struct headers *h, int arg, struct str skip, struct str *ret_skipped)
+{
+	struct arena *a = pdk_exchange(L)->arena;
+	struct value map = read_map(L, arg);
+	int r = 0;
+
+	for (uint32_t i = 0; i < map.table->n; i++)
+		if (str_ieq(map.table->v[i].key.string, skip) && !is_scalar(&map.table->v[i].value))
+			raise_value(L, skip, "table");
 	vm_host_enter(L);
 	for (uint32_t i = 0; i < map.table->n && r == 0; i++) {
 		const struct value_pair *pair = &map.table->v[i];
 
-		if (ret_skipped != NULL && str_ieq(pair->key.string, skip) &&
-				is_scalar(&pair->value))
+		if (str_ieq(pair->key.string, skip))
 			*ret_skipped = scalar_text(a, &pair->value);
 		else
 			r = apply(a, h, pair->key.string, &pair->value, PDK_HEADER_SET);
+	}
+	vm_host_leave(L);
+	pdk_check_room(L, r);
+}
+
+static bool is_framing_name(struct str name)
+{
+	return str_ieq(name, STR("transfer-encoding")) || str_ieq(name, STR("transfer_encoding"));
+}
+
+void pdk_set_response_headers(lua_State *L, struct headers *h, int arg)
+{
+	struct exchange *x = pdk_exchange(L);
+	struct value map = read_map(L, arg);
+	int r = 0;
+
+	vm_host_enter(L);
+	for (uint32_t i = 0; i < map.table->n && r == 0; i++) {
+		const struct value_pair *pair = &map.table->v[i];
+		char *name = (char *)(uintptr_t)pair->key.string.p; /* the arena's, read for us */
+
+		if (is_framing_name(pair->key.string)) {
+			log_warn(PDK_FRAMING_TEXT, "plugin=%s", pdk_host(L)->plugin_name);
+			continue;
+		}
+		for (size_t k = 0; k < pair->key.string.n; k++)
+			name[k] = name[k] == '_' ? '-' : name[k];
+		r = apply(x->arena, h, pair->key.string, &pair->value, PDK_HEADER_SET);
 	}
 	vm_host_leave(L);
 	pdk_check_room(L, r);

@@ -2,11 +2,10 @@
  * kong.log */
 #include <stdio.h>
 
+#include "plugin/pdk_inspect.h"
 #include "plugin/pdk_log.h"
 #include "plugin/pdk_part.h"
-#include "plugin/pdk_read.h"
 #include "plugin/pdk_serialize.h"
-#include "plugin/value_lua.h"
 
 /* X(Lua name, level) */
 /* clang-format off */
@@ -168,36 +167,12 @@ static int inspect_off(lua_State *L)
 	return switch_inspect(L, true);
 }
 
-/* Replaces a table argument by its JSON, where it has one. */
-static void word_table(lua_State *L, int arg)
-{
-	const char *text = "";
-	struct value v;
-	struct str json = STR_NONE;
-
-	if (pdk_exchange(L) == NULL)
-		return;
-	value_check_stack(L);
-	vm_host_enter(L);
-	if (value_from_lua(L, arg, pdk_exchange(L)->arena, &v, &text) == 0)
-		json = value_to_json_text(pdk_exchange(L)->arena, &v, &text);
-	vm_host_leave(L);
-	if (json.p != NULL)
-		lua_pushlstring(L, json.p, json.n);
-	else
-		lua_pushfstring(L, "(table that holds %s)", text);
-	lua_replace(L, arg);
-}
-
 static int inspect(lua_State *L)
 {
 	if (!is_inspect_on(L) || !log_wants(LOG_NOTICE))
 		return 0;
 	lua_remove(L, 1);
-	for (int arg = 1, n = lua_gettop(L); arg <= n; arg++)
-		if (lua_istable(L, arg))
-			word_table(L, arg);
-	pdk_log_arguments(L, LOG_NOTICE);
+	pdk_inspect(L);
 	return 0;
 }
 
@@ -221,12 +196,14 @@ static int deprecate(lua_State *L)
 	if (top >= 1 && lua_istable(L, top)) {
 		after = raw_text(L, top, "after");
 		removal = raw_text(L, top, "removal");
-		if (after != NULL)
-			lua_pushfstring(L, " (deprecated after %s%s%s)", after,
-					removal != NULL ? ", scheduled for removal in " : "",
-					removal != NULL ? removal : "");
-		else
-			lua_pushliteral(L, "");
+		lua_pushfstring(L, "%s%s%s%s%s%s", after != NULL || removal != NULL ? " (" : "",
+				after != NULL ? "deprecated after " : "",
+				after != NULL ? after : "",
+				removal == NULL ? ""
+				: after != NULL ? ", scheduled for removal in "
+						: "scheduled for removal in ",
+				removal != NULL ? removal : "",
+				after != NULL || removal != NULL ? ")" : "");
 		lua_replace(L, top);
 	}
 	pdk_log_arguments(L, LOG_WARN);
@@ -264,7 +241,7 @@ static int deprecation_write(lua_State *L)
 	X("serialize", pdk_serialize, PDK_LOG, VM_STRICT, "the request and its response as one table")
 
 #define INSPECT_FUNCTIONS(X) \
-	X("", inspect, PDK_ANY, VM_STRICT, "prints its arguments in full at notice level") \
+	X("", inspect, PDK_ANY, VM_STRICT, "prints its arguments spelled out as Lua, in a frame, at notice level") \
 	X("on", inspect_on, PDK_ANY, VM_STRICT, "lets inspect() print") \
 	X("off", inspect_off, PDK_ANY, VM_STRICT, "makes inspect() do nothing")
 

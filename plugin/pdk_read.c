@@ -5,16 +5,23 @@
 
 #include "plugin/value_lua.h"
 
-struct value pdk_read(lua_State *L, int arg, const char *what)
+static int take(lua_State *L, int arg, struct value *ret, const char **ret_text)
 {
-	const char *text;
-	struct value v;
 	int r;
 
 	value_check_stack(L);
 	vm_host_enter(L);
-	r = value_from_lua(L, arg, pdk_exchange(L)->arena, &v, &text);
+	r = value_from_lua(L, arg, pdk_exchange(L)->arena, ret, ret_text);
 	vm_host_leave(L);
+	return r;
+}
+
+struct value pdk_read(lua_State *L, int arg, const char *what)
+{
+	const char *text;
+	struct value v;
+	int r = take(L, arg, &v, &text);
+
 	if (r == -EINVAL)
 		luaL_error(L, "%s cannot hold %s", what, text);
 	pdk_check_room(L, r);
@@ -23,9 +30,16 @@ struct value pdk_read(lua_State *L, int arg, const char *what)
 
 struct str pdk_read_json(lua_State *L, int arg, const char *what, const char **ret_text)
 {
-	struct value v = pdk_read(L, arg, what);
+	const char *wrong;
+	struct value v;
 	struct str text;
+	int r = take(L, arg, &v, &wrong);
 
+	if (r == -EINVAL) {
+		*ret_text = pdk_keepf(L, "%s cannot hold %s", what, wrong).p;
+		return STR_NONE;
+	}
+	pdk_check_room(L, r);
 	vm_host_enter(L);
 	text = value_to_json_text(pdk_exchange(L)->arena, &v, ret_text);
 	vm_host_leave(L);

@@ -224,8 +224,7 @@ static int get_headers(lua_State *L)
 {
 	long max = pdk_opt_count(L, 1, "max_headers", COUNT_DEFAULT, 1, COUNT_MAX);
 
-	pdk_push_headers(L, &request_of(L)->headers, max);
-	return 1;
+	return pdk_return_headers(L, &request_of(L)->headers, max);
 }
 
 /* What the body's state means to who asked for it: pushes bytes, or nil and a text. */

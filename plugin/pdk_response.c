@@ -36,8 +36,7 @@ static int get_headers(lua_State *L)
 {
 	long max = pdk_opt_count(L, 1, "max_headers", COUNT_DEFAULT, 1, COUNT_MAX);
 
-	pdk_push_headers(L, &response_of(L)->headers, max);
-	return 1;
+	return pdk_return_headers(L, &response_of(L)->headers, max);
 }
 
 static int get_source(lua_State *L)
@@ -74,14 +73,14 @@ static bool is_framing(lua_State *L)
 	name.p = lua_tolstring(L, 1, &name.n);
 	if (!str_ieq(name, STR("transfer-encoding")))
 		return false;
-	log_warn("manually setting Transfer-Encoding. Ignored.", "plugin=%s",
-			pdk_host(L)->plugin_name);
+	log_warn(PDK_FRAMING_TEXT, "plugin=%s", pdk_host(L)->plugin_name);
 	return true;
 }
 
 static int change(lua_State *L, enum pdk_header_change how)
 {
 	check_not_sent(L);
+	pdk_dash_name(L, 1);
 	if (!is_framing(L))
 		pdk_change_header(L, &response_of(L)->headers, 1, 2, how);
 	return 0;
@@ -99,8 +98,10 @@ static int add_header(lua_State *L)
 
 static int clear_header(lua_State *L)
 {
-	struct str name = pdk_check_str(L, 1, "header name must be a string");
+	struct str name;
 
+	pdk_dash_name(L, 1);
+	name = pdk_check_str(L, 1, "header name must be a string");
 	check_not_sent(L);
 	vm_host_enter(L);
 	headers_remove(&response_of(L)->headers, name);
@@ -110,10 +111,8 @@ static int clear_header(lua_State *L)
 
 static int set_headers(lua_State *L)
 {
-	struct str ignored = STR_NONE;
-
 	check_not_sent(L);
-	pdk_set_headers(L, &response_of(L)->headers, 1, STR("transfer-encoding"), &ignored);
+	pdk_set_response_headers(L, &response_of(L)->headers, 1);
 	return 0;
 }
 

@@ -152,6 +152,8 @@ static void set_tries(lua_State *L, const struct exchange *x)
 		set_number(L, "balancer_start_ns", (double)t->start_real_ns);
 		set_number(L, "balancer_latency", (double)(t->connect_ns / 1000000U));
 		set_number(L, "balancer_latency_ns", (double)t->connect_ns);
+		lua_pushboolean(L, t->is_reused);
+		lua_setfield(L, -2, "keepalive");
 		if (t->state_code != 0) {
 			set_str(L, "state", STR("failed"));
 			set_number(L, "code", t->state_code);
@@ -165,10 +167,11 @@ static void set_upstream(lua_State *L, const struct exchange *x)
 {
 	char status[16];
 
-	if (x->upstream.path.n != 0) {
+	if (x->upstream.path.n != 0)
 		push_uri(L, x->upstream.path, x->request.raw_query);
-		lua_setfield(L, -2, "upstream_uri");
-	}
+	else
+		lua_pushliteral(L, "");
+	lua_setfield(L, -2, "upstream_uri");
 	if (x->response.service_status != 0) {
 		snprintf(status, sizeof(status), "%d", x->response.service_status);
 		set_str(L, "upstream_status", str_of(status));
@@ -187,11 +190,17 @@ static void set_entities(lua_State *L, const struct exchange *x)
 	lua_setfield(L, -2, "id");
 	if (x->consumer.id.n != 0)
 		set_str(L, "consumer_id", x->consumer.id);
+	lua_getfield(L, -2, "consumer_id");
+	if (!lua_isnil(L, -1))
+		lua_setfield(L, -2, "consumer_id");
+	else
+		lua_pop(L, 1);
 	lua_setfield(L, -3, "authenticated_entity");
 	lua_pop(L, 1);
 }
 
-enum { MODE_SET, MODE_ADD, MODE_REPLACE };
+/* WRONG: the value is none that can be told; serialize() says so, as in the reference. */
+enum { MODE_SET, MODE_ADD, MODE_REPLACE, MODE_WRONG };
 
 /* The next piece of a dotted key in place: "a\.b.c" → "a.b".  *key moves behind it. */
 static struct str next_piece(char **key)
@@ -209,12 +218,27 @@ static struct str next_piece(char **key)
 	return piece;
 }
 
-/* Goes down from the table at the top of L, making tables; false when something else is in
- * the way.  The pieces' tables replace it at the top. */
-static bool descend(lua_State *L, struct str piece)
+static int raise_in_the_way(lua_State *L, struct str key, struct str piece)
+{
+	const char *value = vm_push_text(L, -1, NULL);
+
+	lua_pushlstring(L, piece.p, piece.n);
+	return luaL_error(L,
+			"The key '%s' could not be used as a serialize value. Subkey '%s' is not a "
+			"table. It's %s",
+			key.p, lua_tostring(L, -1), value);
+}
+
+/* Goes down from the table at the top of L, which the piece's replaces; tables are made where
+ * there are none.  False: there is none, and none is to be made. */
+static bool descend(lua_State *L, struct str piece, struct str key, int mode)
 {
 	lua_pushlstring(L, piece.p, piece.n);
 	lua_rawget(L, -2);
+	if (lua_isnil(L, -1) && mode == MODE_REPLACE) {
+		lua_pop(L, 1);
+		return false;
+	}
 	if (lua_isnil(L, -1)) {
 		lua_pop(L, 1);
 		lua_createtable(L, 0, 2);
@@ -222,20 +246,25 @@ static bool descend(lua_State *L, struct str piece)
 		lua_pushvalue(L, -2);
 		lua_rawset(L, -4);
 	}
+	if (!lua_istable(L, -1))
+		raise_in_the_way(L, key, piece);
 	lua_remove(L, -2);
-	return lua_istable(L, -1);
+	return true;
 }
 
 /* One remembered value into the table at the top of L. */
-static void apply(lua_State *L, char *key, int mode, const struct value *v)
+static void apply(lua_State *L, struct str key, int mode, const struct value *v)
 {
-	struct str piece = next_piece(&key);
+	char *rest = lua_newuserdata(L, key.n + 1);
+	struct str piece;
 	bool is_there;
 
-	lua_pushvalue(L, -1);
-	for (; key != NULL; piece = next_piece(&key))
-		if (!descend(L, piece)) {
-			lua_pop(L, 1);
+	memcpy(rest, key.p, key.n + 1);
+	piece = next_piece(&rest);
+	lua_pushvalue(L, -2);
+	for (; rest != NULL; piece = next_piece(&rest))
+		if (!descend(L, piece, key, mode)) {
+			lua_pop(L, 2);
 			return;
 		}
 	lua_pushlstring(L, piece.p, piece.n);
@@ -247,7 +276,7 @@ static void apply(lua_State *L, char *key, int mode, const struct value *v)
 		value_push(L, v);
 		lua_rawset(L, -3);
 	}
-	lua_pop(L, 1);
+	lua_pop(L, 2);
 }
 
 static void apply_values(lua_State *L, const struct exchange *x)
@@ -256,14 +285,11 @@ static void apply_values(lua_State *L, const struct exchange *x)
 
 	/* Rows of three: key, mode, value. */
 	for (uint32_t i = 0; t != NULL && i + 2 < t->n; i += 3) {
-		struct str key = t->v[i].value.string;
-		char copy[256];
+		int mode = (int)t->v[i + 1].value.number;
 
-		if (key.n >= sizeof(copy))
-			continue;
-		memcpy(copy, key.p, key.n);
-		copy[key.n] = '\0';
-		apply(L, copy, (int)t->v[i + 1].value.number, &t->v[i + 2].value);
+		if (mode == MODE_WRONG)
+			luaL_error(L, VALUE_TEXT);
+		apply(L, t->v[i].value.string, mode, &t->v[i + 2].value);
 	}
 }
 
@@ -358,11 +384,11 @@ int pdk_set_serialize_value(lua_State *L)
 	value_check_stack(L);
 	vm_host_enter(L);
 	r = value_from_lua(L, 2, x->arena, &v, &text);
-	if (r == 0)
+	if (r == -EINVAL)
+		r = remember(x, key, MODE_WRONG, (struct value){.type = VALUE_NIL});
+	else if (r == 0)
 		r = remember(x, key, mode, v);
 	vm_host_leave(L);
-	if (r == -EINVAL)
-		return luaL_error(L, VALUE_TEXT);
 	pdk_check_room(L, r);
 	return 0;
 }

@@ -230,27 +230,9 @@ static int set_headers(lua_State *L)
 	return 0;
 }
 
-/* The new body, seen by later plugins of the same phase too. */
-static void change_body(lua_State *L, struct str body)
-{
-	struct exchange *x = pdk_exchange(L);
-	int r;
-
-	vm_host_enter(L);
-	r = headers_set_id(&x->request.headers, HEADER_CONTENT_LENGTH,
-			arena_printf(x->arena, "%zu", body.n));
-	if (r == 0) {
-		headers_remove_id(&x->request.headers, HEADER_TRANSFER_ENCODING);
-		x->request.body = (struct body){
-				.state = BODY_COMPLETE, .bytes = body, .is_replaced = true};
-	}
-	vm_host_leave(L);
-	pdk_check_room(L, r);
-}
-
 static int set_raw_body(lua_State *L)
 {
-	change_body(L, pdk_keep_output(L, pdk_check_str(L, 1, "body must be a string")));
+	pdk_replace_body(L, pdk_keep_output(L, pdk_check_str(L, 1, "body must be a string")));
 	return 0;
 }
 
@@ -263,14 +245,14 @@ static int set_body(lua_State *L)
 	if (lua_type(L, 1) != LUA_TTABLE)
 		return luaL_error(L, "args must be a table");
 	if (!lua_isnoneornil(L, 2))
-		mime = pdk_check_str(L, 2, "mimetype must be a string");
+		mime = pdk_check_str(L, 2, "mime must be a string");
 	if (mime.n == 0)
 		return pdk_fail(L, "content type was neither explicitly given as an argument or "
 				   "received as a header");
 	if (!pdk_encode_body(L, 1, pdk_keep(L, mime), &body, &type))
 		return 2;
 	pdk_charge(L, body.n);
-	change_body(L, body);
+	pdk_replace_body(L, body);
 	vm_host_enter(L);
 	r = headers_set_id(&x->request.headers, HEADER_CONTENT_TYPE, type);
 	vm_host_leave(L);

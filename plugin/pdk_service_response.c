@@ -38,8 +38,7 @@ static int get_headers(lua_State *L)
 {
 	long max = pdk_opt_count(L, 1, "max_headers", COUNT_DEFAULT, 1, COUNT_MAX);
 
-	pdk_push_headers(L, &response_of(L)->service_headers, max);
-	return 1;
+	return pdk_return_headers(L, &response_of(L)->service_headers, max);
 }
 
 static struct str check_body(lua_State *L)

@@ -61,14 +61,18 @@ static uint32_t bucket_of(struct str pattern, const char *options)
 	return h % BUCKETS;
 }
 
-/* j, o: always compiled and cached; d, a handled here. */
+#define JAVASCRIPT (PCRE2_ALT_BSUX | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_MATCH_UNSET_BACKREF)
+
+/* j, o: always compiled and cached.  d: the engine it asks for knows no limit of steps, so the
+ * other one matches here too. */
 static int flags_of(const char *options, uint32_t *ret, struct why *why)
 {
+	const char *all = options;
 	static const struct {
 		char letter;
 		uint32_t flag;
 	} table[] = {{'a', PCRE2_ANCHORED}, {'d', 0}, {'D', PCRE2_DUPNAMES}, {'i', PCRE2_CASELESS},
-			{'j', 0}, {'J', PCRE2_MATCH_UNSET_BACKREF}, {'m', PCRE2_MULTILINE},
+			{'j', 0}, {'J', JAVASCRIPT}, {'m', PCRE2_MULTILINE},
 			{'n', PCRE2_NO_AUTO_CAPTURE}, {'o', 0}, {'s', PCRE2_DOTALL},
 			{'u', PCRE2_UTF}, {'U', PCRE2_UTF}, {'x', PCRE2_EXTENDED}};
 
@@ -79,12 +83,27 @@ static int flags_of(const char *options, uint32_t *ret, struct why *why)
 		while (i < n && table[i].letter != *options)
 			i++;
 		if (i == n) {
-			why_set(why, NULL, 0, "unknown flag \"%c\"", *options);
-			return -EINVAL;
+			why_set(why, NULL, 0, "unknown flag \"%c\" (flags \"%s\")", *options, all);
+			return -ENOTSUP;
 		}
 		*ret |= table[i].flag;
 	}
 	return 0;
+}
+
+/* As OpenResty words it: where in the pattern, unless it is its end. */
+static void tell_compile_error(const struct regex *r, int error, size_t at, struct why *why)
+{
+	int n = (int)(r->pattern.n < 200 ? r->pattern.n : 200);
+	char text[128];
+
+	pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof(text));
+	if (at >= r->pattern.n || at > 200)
+		why_set(why, NULL, 0, "pcre_compile() failed: %s in \"%.*s\"", text, n,
+				r->pattern.p);
+	else
+		why_set(why, NULL, 0, "pcre_compile() failed: %s in \"%.*s\" at \"%.*s\"", text, n,
+				r->pattern.p, n - (int)at, r->pattern.p + at);
 }
 
 static int regex_compile(struct regex *r, struct why *why)
@@ -92,15 +111,12 @@ static int regex_compile(struct regex *r, struct why *why)
 	PCRE2_SIZE at = 0;
 	uint32_t flags = 0, groups = 0;
 	int error = 0, rc = flags_of(r->options, &flags, why);
-	char text[128];
 
 	if (rc != 0)
 		return rc;
 	r->code = pcre2_compile((PCRE2_SPTR)r->pattern.p, r->pattern.n, flags, &error, &at, NULL);
 	if (r->code == NULL) {
-		pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof(text));
-		why_set(why, NULL, 0, "pcre_compile() failed: %s in \"%.*s\" at position %zu", text,
-				(int)(r->pattern.n < 200 ? r->pattern.n : 200), r->pattern.p, at);
+		tell_compile_error(r, error, at, why);
 		return -EINVAL;
 	}
 	pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* where refused, it interprets */
@@ -147,7 +163,7 @@ int regex_get(struct regex **ret, struct str pattern, const char *options, struc
 	options = options != NULL ? options : "";
 	if (strlen(options) >= sizeof(r->options)) {
 		why_set(why, NULL, 0, "too many flags");
-		return -EINVAL;
+		return -ENOTSUP;
 	}
 	for (r = buckets[bucket_of(pattern, options)]; r != NULL; r = r->next) {
 		if (!str_eq(r->pattern, pattern) || strcmp(r->options, options) != 0)

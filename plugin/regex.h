@@ -14,7 +14,8 @@
 struct regex;
 
 /* options: ngx.re's letters (a d D i j J m n o s u U x); NULL = none.  Borrowed from the cache:
- * valid until the next regex_get().  0, -EINVAL with why, -ENOMEM. */
+ * valid until the next regex_get().  0, -EINVAL with why, -ENOTSUP with why: no such letter;
+ * -ENOMEM. */
 int regex_get(struct regex **ret, struct str pattern, const char *options, struct why *why);
 
 /* Groups of the pattern, without the whole match. */

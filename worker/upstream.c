@@ -175,8 +175,10 @@ static void note_try(struct req *q, const struct upconn *u)
 		return;
 	t = &q->x.tries[q->x.n_tries++];
 	*t = (struct exchange_try){.peer = {q->x.upstream.host, q->x.upstream.port}};
-	if (u != NULL)
+	if (u != NULL) {
 		t->peer.ip = arena_str(q->arena, (struct str){u->ip, u->ip_n});
+		t->is_reused = u->is_reused;
+	}
 	t->start_real_ns = q->x.upstream_start_ns + q->w->real_offset_ns;
 	if (q->x.n_tries > 1)
 		t->start_real_ns = clock_mono_ns() + q->w->real_offset_ns;

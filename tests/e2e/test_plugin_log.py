@@ -16,6 +16,7 @@ function P:access()
   kong.log.set_format(nil)
   kong.log.err("bare %message")
   local s = kong.nginx.get_statistics()
+  kong.log.inspect("shown", { 1, { deep = true } })
   kong.log.err("active=", s.connections_active, " requests=", s.total_requests > 0)
 end
 return P
@@ -28,6 +29,8 @@ LINES = [
     'msg="<talker> shaped"',
     'msg="<talker> also"',
     'msg="bare %message"',
+    'msg="|\\"shown\\" { 1, {',
+    'msg="|    deep = true   ',
     'msg="active=1 requests=true"',
 ]
 

@@ -201,8 +201,8 @@
 	X("kong.tracing.start_span", "access", "('a').is_recording", "false", NO_ARGUMENTS)
 
 #define CONTRACT_NGX(X) \
-	X("ngx.escape_uri", "access", "('a b')", "a%20b", "()", "! bad argument #1 to 'escape_uri' (string expected, got no value)") \
-	X("ngx.unescape_uri", "access", "('a%20b')", "a b", "()", "! bad argument #1 to 'unescape_uri' (string expected, got no value)") \
+	X("ngx.escape_uri", "access", "('a b')", "a%20b", "({})", "! bad argument #1 to 'escape_uri' (string expected, got table)") \
+	X("ngx.unescape_uri", "access", "('a%20b')", "a b", "({})", "! bad argument #1 to 'unescape_uri' (string expected, got table)") \
 	X("ngx.encode_args", "access", "({a = 1})", "a=1", "({1})", "! arg keys must be strings") \
 	X("ngx.decode_args", "access", "('a=1').a", "1", "()", "! bad argument #1 to 'decode_args' (string expected, got no value)") \
 	X("ngx.encode_base64", "access", "('hello!!')", "aGVsbG8hIQ==", "({})", "! bad argument #1 to 'encode_base64' (string expected, got table)") \
@@ -234,7 +234,7 @@
 	X("ngx.get_phase", "access", "()", "access", NO_ARGUMENTS) \
 	X("ngx.get_raw_phase", "log", "()", "log", NO_ARGUMENTS) \
 	X("ngx.log", "access", "(ngx.ERR, 'x')", "", "('x')", "! bad argument #1 to 'log' (number expected, got string)") \
-	X("ngx.re.match", "access", "('ab', '(b)')[1]", "b", "('x', '(')", "nil, pcre_compile() failed: missing closing parenthesis in \"(\" at position 1") \
+	X("ngx.re.match", "access", "('ab', '(b)')[1]", "b", "('x', '(')", "nil, pcre_compile() failed: missing closing parenthesis in \"(\"") \
 	X("ngx.re.find", "access", "('ab', 'b')", "2, 2", "('x')", "! bad argument #2 to 'find' (string expected, got no value)") \
 	X("ngx.re.gmatch", "access", "('a1', [[\\d]])()[0]", "1", "('x')", "! bad argument #2 to 'gmatch' (string expected, got nil)") \
 	X("ngx.re.sub", "access", "('aa', 'a', 'b')", "ba, 1", "('x')", "! bad argument #3 to sub/gsub (string, number or function expected)") \

@@ -213,7 +213,8 @@ static void statuses_have_words(void **state)
 {
 	(void)state;
 	assert_string_equal(status_message(414), "URI too long");
-	assert_string_equal(status_message(418), "The upstream server responded with 418");
+	assert_string_equal(status_message(418), "I'm a teapot");
+	assert_string_equal(status_message(599), "The upstream server responded with 599");
 	assert_string_equal(status_reason(200), "OK");
 	assert_string_equal(status_reason(299), "");
 }

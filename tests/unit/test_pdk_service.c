@@ -280,7 +280,7 @@ static void an_exit_from_a_grpc_call_travels_in_headers(void **state)
 			{"kong.response.exit(302)", 302, "2", "Unknown", ""},
 			{"kong.response.exit(200, '', {['grpc-status'] = '9'})", 200, "9", " ", ""},
 			{"kong.response.exit(200, 'raw', {['content-type'] = 'application/grpc'})",
-					200, "0", "", "raw"},
+					200, "0", "OK", "raw"},
 			{"kong.response.error(404, 'gone')", 404, "5", "gone", ""},
 			{"kong.response.exit(200, 'x', {['content-type'] = 'text/plain'})", 200, "",
 					"", "x"},
