@@ -20,7 +20,8 @@ struct loader {
 	uint32_t magic;
 	struct model *model;
 	struct op_runner *runner;
-	struct job *job; /* at most one */
+	struct job *job;     /* at most one */
+	char *awaiting_path; /* asked for while a job ran: loaded after it; NULL: none */
 };
 #define LOADER_MAGIC SL_MAGIC('L', 'O', 'A', 'D')
 
@@ -66,6 +67,7 @@ void loader_free(struct loader *l)
 	sl_check(l, LOADER_MAGIC);
 	if (l->job != NULL)
 		job_free(l->job);
+	free(l->awaiting_path);
 	l->magic = 0;
 	free(l);
 }
@@ -107,12 +109,22 @@ static int run(struct op *op, void *arg)
 	return r == 0 && job->is_answered ? collect(op, job) : r;
 }
 
+static void load_awaiting(struct loader *l)
+{
+	sl_auto_mem char *path = l->awaiting_path;
+
+	l->awaiting_path = NULL;
+	if (path != NULL)
+		loader_load_file(l, path);
+}
+
 static void finished(void *arg, int r, struct op *op)
 {
 	struct job *job = arg;
+	struct loader *l = job->loader;
 	json_t *body = NULL;
 
-	job->loader->job = NULL;
+	l->job = NULL;
 	if (r == 0) {
 		job->done(job->arg, 201, job->entities);
 	} else if (r == OP_E_REFUSED && json_array_size(job->d.errors) != 0) {
@@ -124,6 +136,7 @@ static void finished(void *arg, int r, struct op *op)
 	}
 	json_decref(body);
 	job_free(job);
+	load_awaiting(l);
 }
 
 static bool is_loaded(struct loader *l, const uint8_t sha[STORE_SHA_BYTES])
@@ -227,12 +240,31 @@ static int read_file(const char *path, struct buf *ret)
 	return ret->is_failed ? -ENOMEM : 0;
 }
 
+/* What the file says by then is what counts, however often it was asked for. */
+static void load_later(struct loader *l, const char *path)
+{
+	char *copy = strdup(path);
+
+	if (copy == NULL)
+		return;
+	free(l->awaiting_path);
+	l->awaiting_path = copy;
+	log_notice("declarative configuration is loaded after the one that is being loaded",
+			"file=%s", path);
+}
+
 void loader_load_file(struct loader *l, const char *path)
 {
 	struct loader_request request = {.name = path, .what = "the declarative file"};
 	sl_auto_buf text = {0};
-	int r = read_file(path, &text);
+	int r;
 
+	sl_check(l, LOADER_MAGIC);
+	if (l->job != NULL) {
+		load_later(l, path);
+		return;
+	}
+	r = read_file(path, &text);
 	if (r != 0) {
 		log_err("declarative configuration cannot be read", "file=%s error=\"%s\"", path,
 				strerror(-r));
@@ -244,7 +276,7 @@ void loader_load_file(struct loader *l, const char *path)
 	r = loader_apply(l, &request);
 	if (r != 0) {
 		log_err("declarative configuration not loaded", "file=%s error=\"%s\"", path,
-				r == -EBUSY ? "another one is being loaded" : strerror(-r));
+				strerror(-r));
 		free(request.arg);
 	}
 }

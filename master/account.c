@@ -98,76 +98,89 @@ json_t *account_json(const struct account *a)
 #define WORKSPACE "default"
 #define CONSUMER ""
 
-static void add_requests(void *arg, const struct traffic_sum *s)
+/* The metrics of routes; each has a text of its own, so that one walk over the routes makes all. */
+struct families {
+	struct buf requests, bandwidth, spreads[TRAFFIC_TIME_COUNT];
+};
+
+static const enum metric_id spread_ids[TRAFFIC_TIME_COUNT] = {
+#define X(field, ...) METRIC_time_##field,
+		TRAFFIC_SPREADS(X)
+#undef X
+};
+
+static void add_requests(struct buf *out, const struct traffic_sum *s)
 {
 	char code[12];
 
 	for (uint32_t i = 0; i < s->n_codes; i++) {
 		snprintf(code, sizeof(code), "%u", s->codes[i].status);
-		metric_line(arg, METRIC_kong_http_requests_total, s->codes[i].n, s->service,
+		metric_line(out, METRIC_kong_http_requests_total, s->codes[i].n, s->service,
 				s->route, code, traffic_source_word(s->codes[i].source), WORKSPACE,
 				CONSUMER);
 	}
 }
 
-static void add_bandwidth(void *arg, const struct traffic_sum *s)
+static void add_bandwidth(struct buf *out, const struct traffic_sum *s)
 {
-	metric_line(arg, METRIC_kong_bandwidth_bytes, s->bytes_in, s->service, s->route, "ingress",
+	metric_line(out, METRIC_kong_bandwidth_bytes, s->bytes_in, s->service, s->route, "ingress",
 			WORKSPACE, CONSUMER);
-	metric_line(arg, METRIC_kong_bandwidth_bytes, s->bytes_out, s->service, s->route, "egress",
+	metric_line(out, METRIC_kong_bandwidth_bytes, s->bytes_out, s->service, s->route, "egress",
 			WORKSPACE, CONSUMER);
 }
 
-struct spread_writer {
-	struct buf *out;
-	enum traffic_time time;
-	enum metric_id id;
-};
-
-static void add_spread(void *arg, const struct traffic_sum *s)
+static void add_spread(struct buf *out, const struct traffic_sum *s, enum traffic_time time)
 {
-	const struct spread_writer *w = arg;
-	const struct traffic_spread_sum *spread = &s->spreads[w->time];
+	const struct traffic_spread_sum *spread = &s->spreads[time];
 	sl_auto_buf set = {.p = NULL};
 	const char *labels;
 	struct metric m;
 	unsigned n;
-	const uint32_t *bounds_ms = traffic_bounds_ms(w->time, &n);
+	const uint32_t *bounds_ms = traffic_bounds_ms(time, &n);
 	uint64_t below = 0;
 
-	metric_get(w->id, &m);
-	metric_labels(&set, w->id, s->service, s->route, WORKSPACE);
+	metric_get(spread_ids[time], &m);
+	metric_labels(&set, spread_ids[time], s->service, s->route, WORKSPACE);
 	labels = buf_z(&set);
 	if (spread->count == 0 || labels == NULL)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		below += spread->n[i];
-		buf_printf(w->out, "%s_bucket{%s,le=\"%u\"} %" PRIu64 "\n", m.name, labels,
+		buf_printf(out, "%s_bucket{%s,le=\"%u\"} %" PRIu64 "\n", m.name, labels,
 				bounds_ms[i], below);
 	}
-	buf_printf(w->out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", m.name, labels,
-			spread->count);
-	buf_printf(w->out, "%s_sum{%s} %.3f\n", m.name, labels, (double)spread->sum_ns / 1e6);
-	buf_printf(w->out, "%s_count{%s} %" PRIu64 "\n", m.name, labels, spread->count);
+	buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", m.name, labels, spread->count);
+	buf_printf(out, "%s_sum{%s} %.3f\n", m.name, labels, (double)spread->sum_ns / 1e6);
+	buf_printf(out, "%s_count{%s} %" PRIu64 "\n", m.name, labels, spread->count);
+}
+
+/* traffic_each_fn */
+static void add_route(void *arg, const struct traffic_sum *s)
+{
+	struct families *f = arg;
+
+	add_requests(&f->requests, s);
+	add_bandwidth(&f->bandwidth, s);
+	for (unsigned time = 0; time < TRAFFIC_TIME_COUNT; time++)
+		add_spread(&f->spreads[time], s, (enum traffic_time)time);
+}
+
+static void move_family(struct buf *out, enum metric_id id, struct buf *lines)
+{
+	metric_head(out, id);
+	buf_add(out, lines->p, lines->n);
+	out->is_failed |= lines->is_failed;
+	buf_done(lines);
 }
 
 void account_prometheus(const struct account *a, struct buf *out)
 {
-	static const enum metric_id times[TRAFFIC_TIME_COUNT] = {
-#define X(field, ...) METRIC_time_##field,
-			TRAFFIC_SPREADS(X)
-#undef X
-	};
+	struct families f = {.requests = {.p = NULL}};
 
 	sl_check(a, ACCOUNT_MAGIC);
-	metric_head(out, METRIC_kong_http_requests_total);
-	traffic_each(a->traffic, add_requests, out);
-	metric_head(out, METRIC_kong_bandwidth_bytes);
-	traffic_each(a->traffic, add_bandwidth, out);
-	for (unsigned time = 0; time < TRAFFIC_TIME_COUNT; time++) {
-		struct spread_writer w = {out, (enum traffic_time)time, times[time]};
-
-		metric_head(out, w.id);
-		traffic_each(a->traffic, add_spread, &w);
-	}
+	traffic_each(a->traffic, add_route, &f);
+	move_family(out, METRIC_kong_http_requests_total, &f.requests);
+	move_family(out, METRIC_kong_bandwidth_bytes, &f.bandwidth);
+	for (unsigned time = 0; time < TRAFFIC_TIME_COUNT; time++)
+		move_family(out, spread_ids[time], &f.spreads[time]);
 }

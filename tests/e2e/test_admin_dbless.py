@@ -33,6 +33,11 @@ routes:
   service: nobody
 """
 
+PLUGIN = """- name: NAME
+  handler: 'return { PRIORITY = 1, VERSION = "1", access = function() end }'
+  schema: 'return { name = "NAME", fields = { { config = { type = "record", fields = {} } } } }'
+"""
+
 
 @pytest.fixture
 def control(tmp_path):
@@ -87,6 +92,18 @@ def test_a_changed_file_is_taken_on_sighup_and_a_bad_one_is_not(control):
         assert f"kong.yml{place}" in control.log(), place
     assert control.generation() == generation
     assert control("GET", "/consumers/eve").status_code == 200
+
+
+def test_a_file_that_changes_while_it_is_being_loaded_is_loaded_again(control):
+    code = "".join(PLUGIN.replace("NAME", f"p{n}") for n in range(12))
+    control.file.write_text(GOOD + "custom_plugins:\n" + code)
+    control.process.send_signal(signal.SIGHUP)
+    time.sleep(0.05)  # the first of twelve checks of code
+    control.file.write_text(GOOD.replace("bob", "eve") + "custom_plugins:\n" + code)
+    control.process.send_signal(signal.SIGHUP)
+    eventually(lambda: control("GET", "/consumers/eve").status_code == 200, "what the file says now is in force", 30)
+    assert len(control("GET", "/custom-plugins").json()["data"]) == 12
+    assert "loaded after the one that is being loaded" in control.log()
 
 
 def test_post_config_replaces_everything_or_nothing(control):
