@@ -10,6 +10,7 @@ master_libmaster_a_SOURCES = \
 	master/child.c master/child.h \
 	master/control_child.c master/control_child.h \
 	master/counts.c master/counts.h \
+	master/default_certificates.c master/default_certificates.h \
 	master/expiry.c master/expiry.h \
 	master/follow.c master/follow.h \
 	master/hello.c master/hello.h \

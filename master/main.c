@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "master/default_certificates.h"
 #include "master/master.h"
 #include "master/metric.h"
 #include "shm/conf.h"
@@ -115,6 +116,8 @@ int main(int argc, char **argv)
 	if (o.exit_code >= 0)
 		return o.exit_code;
 	if (conf_load(&conf, o.file, &why) < 0)
+		return fail(&why);
+	if (default_certificates_check(conf, &why) < 0)
 		return fail(&why);
 	if (o.is_check_only) {
 		printf("sluiced: the configuration%s%s is valid\n", o.file != NULL ? " " : "",

@@ -2,6 +2,7 @@
 # What needs no Lua: also linked by sluiced, sluice-control and sluicectl.
 noinst_LIBRARIES += plugin/libplugin.a
 plugin_libplugin_a_SOURCES = \
+	plugin/certificate_pair.c plugin/certificate_pair.h \
 	plugin/check_client.c plugin/check_client.h \
 	plugin/condition.c plugin/condition.h plugin/condition_check.c plugin/condition_entity.c \
 	plugin/condition_field.c plugin/condition_lex.c plugin/condition_list.c \

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,81 +17,6 @@
 struct certificates {
 	struct assoc *parsed;
 };
-
-/* A key under a pass phrase is not asked for one. */
-static int no_pass_phrase(char *buf, int size, int is_writing, void *arg)
-{
-	(void)buf, (void)size, (void)is_writing, (void)arg;
-	return -1;
-}
-
-static int refuse(struct why *why, const char *what)
-{
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-
-	why_set(why, NULL, 0, "%s: %s", what, reason != NULL ? reason : "it cannot be used");
-	ERR_clear_error();
-	return -EINVAL;
-}
-
-static BIO *bio_of(struct str pem)
-{
-	return BIO_new_mem_buf(pem.n != 0 ? pem.p : "", (int)pem.n);
-}
-
-static int chain_parse(struct certificate_pair *ret, struct str pem, struct why *why)
-{
-	BIO *bio = bio_of(pem);
-	X509 *x;
-
-	ret->chain = sk_X509_new_null();
-	if (bio == NULL || ret->chain == NULL) {
-		BIO_free(bio);
-		return -ENOMEM;
-	}
-	ERR_clear_error();
-	ret->cert = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL);
-	if (ret->cert == NULL) {
-		BIO_free(bio);
-		return refuse(why, "certificate");
-	}
-	while ((x = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL)) != NULL)
-		if (sk_X509_push(ret->chain, x) == 0)
-			X509_free(x);
-	ERR_clear_error();
-	BIO_free(bio);
-	return 0;
-}
-
-int certificate_pair_parse(
-		struct certificate_pair *ret, struct str cert, struct str key, struct why *why)
-{
-	BIO *bio;
-	int r;
-
-	*ret = (struct certificate_pair){.cert = NULL};
-	r = chain_parse(ret, cert, why);
-	if (r != 0)
-		return r;
-	bio = bio_of(key);
-	if (bio == NULL)
-		return -ENOMEM;
-	ret->key = PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL);
-	BIO_free(bio);
-	if (ret->key == NULL)
-		return refuse(why, "key");
-	if (X509_check_private_key(ret->cert, ret->key) != 1)
-		return refuse(why, "certificate does not match key");
-	return 0;
-}
-
-void certificate_pair_done(struct certificate_pair *p)
-{
-	X509_free(p->cert);
-	sk_X509_pop_free(p->chain, X509_free);
-	EVP_PKEY_free(p->key);
-	*p = (struct certificate_pair){.cert = NULL};
-}
 
 static void certificate_ref(void *value)
 {

@@ -11,21 +11,10 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/why.h"
+#include "plugin/certificate_pair.h"
 #include "shm/snapshot.h"
 
 #define CERTIFICATE_ID_MAX 64
-
-/* A key, its certificate, and those between it and an authority. */
-struct certificate_pair {
-	X509 *cert;
-	struct stack_st_X509 *chain;
-	EVP_PKEY *key;
-};
-
-/* Of PEM texts.  0, -EINVAL (why), -ENOMEM.  certificate_pair_done() in any case. */
-int certificate_pair_parse(
-		struct certificate_pair *ret, struct str cert, struct str key, struct why *why);
-void certificate_pair_done(struct certificate_pair *p);
 
 struct certificate {
 	unsigned refs;

@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/hex.h"
 #include "worker/certificates.h"
 
 #define SESSION_SECONDS (24 * 3600)
 #define TICKET_KEY_SECONDS (12 * 3600)
 #define TICKET_KEYS (1 + SESSION_SECONDS / TICKET_KEY_SECONDS)
-#define PEM_BYTES_MAX (1024 * 1024)
 
 /* Forward secrecy and authenticated encryption only. */
 #define CIPHERS_TLS12 \
@@ -182,40 +180,19 @@ static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
 
 /* ---- making it ---- */
 
-static int file_read(const char *path, struct buf *ret, struct why *why)
-{
-	sl_auto_file FILE *f = fopen(path, "re");
-	size_t n;
-
-	if (f == NULL)
-		return why_errno(why, errno, "%s", path);
-	if (!buf_reserve(ret, PEM_BYTES_MAX))
-		return -ENOMEM;
-	n = fread(ret->p, 1, PEM_BYTES_MAX, f);
-	ret->n = n;
-	return 0;
-}
-
 static int default_use(struct tls_server *s, const char *cert, const char *key, struct why *why)
 {
-	sl_auto_buf cert_pem = {0}, key_pem = {0};
-	struct certificate_pair pair = {.cert = NULL};
-	struct why reason = WHY_NONE;
-	int r = file_read(cert, &cert_pem, why);
+	struct certificate_pair pair;
+	int r = certificate_pair_load(&pair, cert, key, why);
 
-	if (r == 0)
-		r = file_read(key, &key_pem, why);
-	if (r != 0)
-		return r;
-	r = certificate_pair_parse(&pair, buf_str(&cert_pem), buf_str(&key_pem), &reason);
-	OPENSSL_cleanse(key_pem.p, key_pem.n);
-	if (r == 0 && SSL_CTX_use_cert_and_key(s->context, pair.cert, pair.key, pair.chain, 1) != 1)
+	if (r == 0 && SSL_CTX_use_cert_and_key(s->context, pair.cert, pair.key, pair.chain, 1) !=
+					1) {
+		why_set(why, NULL, 0, "%s with %s: %s", cert, key,
+				ERR_reason_error_string(ERR_peek_last_error()));
 		r = -EINVAL;
+	}
 	certificate_pair_done(&pair);
 	ERR_clear_error();
-	if (r == -EINVAL)
-		why_set(why, cert, 0, "with %s: %s", key,
-				reason.text[0] != '\0' ? reason.text : "it cannot be used");
 	return r;
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node import eventually, slow
+from node import BUILD, eventually, slow
 from ports import free_port
 from tls_origin import Authority, TlsOrigin
 
@@ -94,6 +94,24 @@ def test_the_certificate_is_chosen_by_name_exact_then_wildcards_then_the_default
                          ("x.a.one.test", "default.test"), ("other", "default.test"), (None, "default.test")):
         with connect(node, asked) as s:
             assert subject(s) == shown, asked
+
+
+def test_a_default_that_cannot_be_shown_is_refused_before_anything_starts(authority, tmp_path):
+    good, other = authority.issue("default.test"), authority.issue("other.test")
+    broken, weak = tmp_path / "broken.pem", tmp_path / "weak.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:512", "-nodes", "-subj", "/CN=weak", "-keyout", weak, "-out", f"{weak}.crt"],
+                   check=True, capture_output=True)
+    port = free_port()
+    for cert, key, want in ((tmp_path / "none.pem", good[1], "none.pem: No such file"), (good[0], tmp_path / "none.key", "none.key: No such file"),
+                            (broken, good[1], f"{broken} with {good[1]}: certificate: "), (good[0], broken, f"{good[0]} with {broken}: key: "),
+                            (good[0], other[1], "certificate does not match key"), (f"{weak}.crt", weak, "ee key too small")):
+        conf = tmp_path / "sluice.yaml"
+        conf.write_text(f"prefix: {tmp_path}/prefix\nproxy_listen: 127.0.0.1:{port} ssl\nssl_cert: {cert}\nssl_cert_key: {key}\n")
+        for arguments in (["--check"], []):
+            r = subprocess.run([BUILD / "master/sluiced", *arguments, "-c", conf], capture_output=True, text=True, timeout=20, check=False)
+            assert r.returncode == 1 and want in r.stderr, (arguments, r.stderr)
+        assert not (tmp_path / "prefix").exists()
 
 
 def test_a_certificate_is_changed_in_place_under_traffic(tls_node, authority, origin):
