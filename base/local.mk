@@ -7,6 +7,7 @@ base_libbase_a_SOURCES = \
 	base/cleanup.h \
 	base/clock.h \
 	base/hex.c base/hex.h \
+	base/http_date.c base/http_date.h \
 	base/log.c base/log.h \
 	base/str.c base/str.h \
 	base/why.c base/why.h

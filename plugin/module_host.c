@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "plugin/trace.h"
 
 static int host_time_ns(lua_State *L)
 {
@@ -82,6 +83,15 @@ static int host_raw_set(lua_State *L)
 	return 0;
 }
 
+/* traces_http(): whether requests of plugins are recorded in this request's trace. */
+static int host_traces_http(lua_State *L)
+{
+	const struct exchange *x = pdk_exchange(L);
+
+	lua_pushboolean(L, x != NULL && trace_wants(x->trace, TRACE_HTTP_CLIENT));
+	return 1;
+}
+
 const luaL_Reg module_host_functions[] = {
 		{"time_ns", host_time_ns},
 		{"mono_ms", host_mono_ms},
@@ -89,6 +99,7 @@ const luaL_Reg module_host_functions[] = {
 		{"parse_ip", host_parse_ip},
 		{"format_ip", host_format_ip},
 		{"raw_get", host_raw_get},
+		{"traces_http", host_traces_http},
 		{"raw_set", host_raw_set},
 		{NULL, NULL},
 };

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/http_date.h"
 
 static const char *const day_names[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char *const month_names[] = {
@@ -104,26 +105,14 @@ static int time_cookie_time(lua_State *L)
 
 static int time_parse_http_time(lua_State *L)
 {
-	const char *text = luaL_checkstring(L, 1);
-	/* The three forms of RFC 9110 5.6.7. */
-	static const char *const forms[] = {"%a, %d %b %Y %H:%M:%S GMT",
-			"%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+	struct str text = STR_NONE;
+	int64_t seconds;
 
-	for (size_t i = 0; i < PDK_COUNT(forms); i++) {
-		struct tm tm = {.tm_isdst = 0};
-		const char *end = strptime(text, forms[i], &tm);
-		int day = tm.tm_mday;
-		time_t t;
-
-		if (end == NULL || *end != '\0')
-			continue;
-		t = timegm(&tm);
-		if (tm.tm_mday != day) /* the 31st of February */
-			break;
-		lua_pushnumber(L, (double)t);
-		return 1;
-	}
-	lua_pushnil(L);
+	text.p = luaL_checklstring(L, 1, &text.n);
+	if (http_date_parse(text, &seconds))
+		lua_pushnumber(L, (double)seconds);
+	else
+		lua_pushnil(L);
 	return 1;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kong.db.<entity>: the configuration of the node, to be read.  Lax only: it is everybody's. */
+#include <stdio.h>
+
 #include "base/hex.h"
 #include "plugin/engine_instance.h"
 #include "plugin/pdk_part.h"
+#include "plugin/pdk_span.h"
 #include "plugin/value_lua.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
@@ -35,6 +38,36 @@ static int fail(lua_State *L, enum db_error code, const char *text)
 	lua_pushliteral(L, STRATEGY);
 	lua_setfield(L, -2, "strategy");
 	return 3;
+}
+
+/* The span of a select, or NULL: db_query is not recorded. */
+static struct span *begin_query(lua_State *L, const struct entity *e, const char *field)
+{
+	struct trace *t = pdk_trace(L);
+	struct span *s;
+	char text[64];
+	int n;
+
+	if (!trace_wants(t, TRACE_DB_QUERY))
+		return NULL;
+	n = snprintf(text, sizeof(text), "%s:select%s%s", e->name, field[0] != '\0' ? "_by_" : "",
+			field);
+	vm_host_enter(L);
+	s = trace_start_span(t, STR("kong.database.query"), t->active, SPAN_CLIENT);
+	if (s != NULL) {
+		span_set_text(t, s, "db.system", STR("lmdb"));
+		span_set_text(t, s, "db.statement", (struct str){text, (size_t)n});
+	}
+	vm_host_leave(L);
+	return s;
+}
+
+/* Passes n on. */
+static int end_query(lua_State *L, struct span *s, int n)
+{
+	if (s != NULL)
+		trace_finish_span(pdk_trace(L), s, 0);
+	return n;
 }
 
 static const struct snap_view *view_of(lua_State *L)
@@ -95,6 +128,7 @@ static struct str field_str(lua_State *L, int table, const char *key)
 /* (self, primary_key, options) */
 static int db_select(lua_State *L, const struct entity *e)
 {
+	struct span *s;
 	struct str id;
 
 	if (!lua_istable(L, 2))
@@ -107,7 +141,8 @@ static int db_select(lua_State *L, const struct entity *e)
 		lua_pushfstring(L, "invalid primary key: '{id=\"%s\"}'", id.p);
 		return fail(L, DB_INVALID_PRIMARY_KEY, lua_tostring(L, -1));
 	}
-	return push_record(L, e, snap_get(view_of(L), e->kind, id));
+	s = begin_query(L, e, "");
+	return end_query(L, s, push_record(L, e, snap_get(view_of(L), e->kind, id)));
 }
 
 static struct str check_unique(lua_State *L, const char *what)
@@ -124,16 +159,19 @@ static struct str check_unique(lua_State *L, const char *what)
 static int db_select_by_name(lua_State *L, const struct entity *e, const char *what)
 {
 	struct str name = check_unique(L, what);
+	struct span *s = begin_query(L, e, what);
 
-	return push_record(L, e, snap_get_by_name(view_of(L), e->kind, name));
+	return end_query(L, s, push_record(L, e, snap_get_by_name(view_of(L), e->kind, name)));
 }
 
 static int db_select_by_field(
 		lua_State *L, const struct entity *e, enum snap_field field, const char *what)
 {
 	struct str value = check_unique(L, what);
+	struct span *s = begin_query(L, e, what);
+	struct str record = snap_get_by_field(view_of(L), e->kind, field, value);
 
-	return push_record(L, e, snap_get_by_field(view_of(L), e->kind, field, value));
+	return end_query(L, s, push_record(L, e, record));
 }
 
 /* ---- cache keys ---- */
@@ -233,11 +271,12 @@ static int db_select_by_cache_key(lua_State *L, const struct entity *e)
 {
 	struct str rest = check_unique(L, "cache_key"), part[KEY_PARTS];
 	const struct snap_view *view = view_of(L);
+	struct span *s = begin_query(L, e, "cache_key");
 	struct str id;
 
 	if (!str_eq(next_part(&rest), str_of(e->name))) {
 		lua_pushnil(L);
-		return 1;
+		return end_query(L, s, 1);
 	}
 	for (int i = 0; i < KEY_PARTS; i++)
 		part[i] = next_part(&rest);
@@ -246,7 +285,8 @@ static int db_select_by_cache_key(lua_State *L, const struct entity *e)
 		id = snap_instance(view, part[0], part[1], part[2], part[3]);
 	if (e->kind == SLUICE__RECORD__KIND__TARGET)
 		id = target_of(L, view, part[0], part[1]);
-	return push_record(L, e, id.n != 0 ? snap_get(view, e->kind, id) : STR_NONE);
+	return end_query(L, s,
+			push_record(L, e, id.n != 0 ? snap_get(view, e->kind, id) : STR_NONE));
 }
 
 /* ---- what changes it ---- */
@@ -329,12 +369,14 @@ static int targets_by_target(lua_State *L)
 {
 	struct str target = check_unique(L, "target"), id = STR_NONE;
 	const struct snap_view *view = view_of(L);
+	struct span *s = begin_query(L, &targets, "target");
 
 	value_check_stack(L);
 	vm_host_enter(L);
 	snap_each_by_folded_name(view, targets.kind, target, first_found, &id);
 	vm_host_leave(L);
-	return push_record(L, &targets, id.n != 0 ? snap_get(view, targets.kind, id) : STR_NONE);
+	id = id.n != 0 ? snap_get(view, targets.kind, id) : STR_NONE;
+	return end_query(L, s, push_record(L, &targets, id));
 }
 
 static int services_by_name(lua_State *L)
@@ -361,13 +403,14 @@ static int consumers_by_any_case(lua_State *L)
 {
 	struct str name = check_unique(L, "username");
 	struct found f = {.L = L, .view = view_of(L), .e = &consumers};
+	struct span *s = begin_query(L, &consumers, "username_ignore_case");
 
 	lua_newtable(L);
 	value_check_stack(L);
 	vm_host_enter(L);
 	snap_each_by_folded_name(f.view, consumers.kind, name, add_found, &f);
 	vm_host_leave(L);
-	return 1;
+	return end_query(L, s, 1);
 }
 
 /* clang-format off */

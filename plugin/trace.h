@@ -35,7 +35,9 @@
 	X(PLUGIN_RESPONSE, "plugin_response") \
 	X(PLUGIN_HEADER_FILTER, "plugin_header_filter") \
 	X(PLUGIN_BODY_FILTER, "plugin_body_filter") \
-	X(PLUGIN_LOG, "plugin_log")
+	X(PLUGIN_LOG, "plugin_log") \
+	X(DB_QUERY, "db_query") \
+	X(HTTP_CLIENT, "http_client")
 /* clang-format on */
 
 enum trace_part {

@@ -82,7 +82,7 @@
 	X(headers, LIST, "server_tokens,latency_tokens,X-Kong-Request-Id", ONE_OF("server_tokens latency_tokens X-Kong-Proxy-Latency X-Kong-Upstream-Latency X-Kong-Response-Latency X-Kong-Upstream-Status X-Kong-Request-Id Server Via off"), "Headers added to responses; off = none. Also X-Kong-Upstream-Status.") \
 	X(headers_upstream, LIST, "X-Kong-Request-Id", ONE_OF("X-Kong-Request-Id off"), "Headers added to requests to services; off = none.") \
 	X(allow_debug_header, BOOL, "off", ANY, "Answer Kong-Debug: 1 with the matched route and service.") \
-	X(tracing_instrumentations, LIST, "off", ONE_OF("off all request router dns_query balancer upstream plugin_rewrite plugin_access plugin_response plugin_header_filter plugin_body_filter plugin_log db_query http_client"), "Spans the gateway records of each request; off = no tracing. db_query and http_client are accepted and record nothing.") \
+	X(tracing_instrumentations, LIST, "off", ONE_OF("off all request router dns_query balancer upstream plugin_rewrite plugin_access plugin_response plugin_header_filter plugin_body_filter plugin_log db_query http_client"), "Spans the gateway records of each request; off = no tracing. db_query is kong.db of plugins, http_client is request_uri() of resty.http.") \
 	X(tracing_sampling_rate, STRING, "0.01", SHARE, "Share of traces begun here that are sampled; a client's traceparent decides for its own.") \
 	X(tracing_otlp_endpoint, STRING, "", URL, "Collector that spans and kong.telemetry.log records are sent to (OTLP/HTTP, protobuf), below its /v1/traces and /v1/logs; empty = none.") \
 	X(tracing_otlp_headers, LIST, "", LABELS, "Headers of those requests: name=value, comma-separated.") \

@@ -130,7 +130,7 @@ static void succeeded(struct otlp *o)
 	drop_first(o);
 }
 
-static void failed(struct otlp *o, int status)
+static void failed(struct otlp *o, int status, uint32_t retry_after_ms)
 {
 	bool is_retried = is_worth_a_retry(status) &&
 			  clock_mono_ms() - o->first->first_try_ms < GIVE_UP_MS;
@@ -148,11 +148,12 @@ static void failed(struct otlp *o, int status)
 	o->backoff_ms = o->backoff_ms == 0 ? BACKOFF_FIRST_MS : o->backoff_ms * 2;
 	if (o->backoff_ms > BACKOFF_MAX_MS)
 		o->backoff_ms = BACKOFF_MAX_MS;
-	timer_set(&o->w->timers, &o->retry, o->backoff_ms);
+	timer_set(&o->w->timers, &o->retry,
+			retry_after_ms > o->backoff_ms ? retry_after_ms : o->backoff_ms);
 }
 
 /* otlp_http_fn */
-static void on_answer(void *arg, int status)
+static void on_answer(void *arg, int status, uint32_t retry_after_ms)
 {
 	struct otlp *o = arg;
 
@@ -160,7 +161,7 @@ static void on_answer(void *arg, int status)
 	if (status >= 200 && status < 300)
 		succeeded(o);
 	else
-		failed(o, status);
+		failed(o, status, retry_after_ms);
 	send_next(o);
 }
 

@@ -5,14 +5,17 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/http_date.h"
 #include "worker/h1_parse.h"
 #include "worker/h1_scan.h"
 #include "worker/worker.h"
 
 #define REPLY_MAX 65536
+#define RETRY_AFTER_MAX_S 3600
 
 enum state { IDLE, RESOLVING, CONNECTING, EXCHANGING };
 
@@ -35,6 +38,7 @@ struct otlp_http {
 	struct h1_head read;
 	struct h1_body rest;
 	bool has_head, is_reused;
+	uint32_t retry_after_ms;
 	/* the connection */
 	struct dns_wait wait;
 	struct io io;
@@ -63,7 +67,7 @@ static void finish(struct otlp_http *h, int status)
 	dns_cancel(&h->wait);
 	if (status < 0 || !h->has_head || !h->read.keep_alive || h->io.is_peer_closed)
 		drop_connection(h);
-	h->fn(h->arg, status);
+	h->fn(h->arg, status, status >= 0 ? h->retry_after_ms : 0);
 }
 
 /* 0 = all is out, -EAGAIN, -errno */
@@ -85,6 +89,18 @@ static int send_more(struct otlp_http *h)
 		h->n_sent += (size_t)n;
 	}
 	return 0;
+}
+
+/* Retry-After: seconds, or a date (RFC 9110, 10.2.3). */
+static uint32_t retry_after(const struct headers *fields)
+{
+	struct str text = headers_get(fields, STR("Retry-After"));
+	int64_t now = (int64_t)time(NULL), then;
+	uint64_t seconds = 0;
+
+	if (!str_to_u64(text, &seconds) && http_date_parse(text, &then) && then > now)
+		seconds = (uint64_t)(then - now);
+	return 1000 * (uint32_t)(seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S);
 }
 
 /* 1 = the response is whole, 0 = more is needed, -EPROTO */
@@ -110,6 +126,7 @@ static int take_reply(struct otlp_http *h)
 				h->read.status < 200)
 			return -EPROTO;
 		h->has_head = true;
+		h->retry_after_ms = retry_after(&fields);
 		h1_body_init(&h->rest, h->read.framing, h->read.length);
 		buf_consume(&h->reply, (size_t)end);
 		in = buf_str(&h->reply);
@@ -244,6 +261,7 @@ static void begin(struct otlp_http *h)
 
 	h->n_sent = 0;
 	h->has_head = false;
+	h->retry_after_ms = 0;
 	h->scan = (struct h1_scan){.is_response = true};
 	buf_clear(&h->reply);
 	h->is_reused = h->is_open && h->is_up;

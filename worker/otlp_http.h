@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "base/why.h"
@@ -12,8 +14,9 @@
 struct worker;
 struct otlp_http;
 
-/* status: of the response, or -errno (-EPROTO: it is no HTTP). */
-typedef void otlp_http_fn(void *arg, int status);
+/* status: of the response, or -errno (-EPROTO: it is no HTTP).  retry_after_ms: what the
+ * response asked for, an hour at most; 0 = nothing. */
+typedef void otlp_http_fn(void *arg, int status, uint32_t retry_after_ms);
 
 /* From conf tracing_otlp_endpoint and _headers.  0, -ENOMEM, -EINVAL with why. */
 int otlp_http_new(struct otlp_http **ret, struct worker *w, otlp_http_fn *fn, void *arg,

@@ -14,6 +14,7 @@ local tcp = ngx.socket.tcp
 local BODY_MAX = 8 * 1024 * 1024
 
 local http = { _VERSION = "0.17" }
+local USER_AGENT = "sluice-resty-http/" .. http._VERSION
 local methods = {}
 local meta = { __index = methods, __metatable = false }
 
@@ -128,7 +129,7 @@ local function fields_of(self, params)
     local is_usual = self.port == wire.DEFAULT_PORTS[self.scheme or "http"]
     fields["Host"] = is_usual and self.host or format("%s:%d", self.host or "", self.port or 0)
   end
-  fields["User-Agent"] = fields["User-Agent"] or "sluice-resty-http/" .. http._VERSION
+  fields["User-Agent"] = fields["User-Agent"] or USER_AGENT
   if params.version == 1.0 and not fields["Connection"] then
     fields["Connection"] = "Keep-Alive"
   end
@@ -306,8 +307,7 @@ function methods.request_pipeline()
   error("resty.http: request_pipeline is not supported: send one request after the other", 2)
 end
 
-function methods:request_uri(uri, params)
-  params = params or {}
+local function request_uri(self, uri, params)
   local parts, err = wire.parse_uri(uri, false)
   if not parts then
     return nil, err
@@ -340,6 +340,32 @@ function methods:request_uri(uri, params)
     self:set_keepalive(params.keepalive_timeout, params.keepalive_pool)
   end
   return response
+end
+
+-- As request_uri(), recorded as a span.
+local function traced(self, uri, params)
+  local agent = params.headers and params.headers["User-Agent"] or USER_AGENT
+  local span = kong.tracing.start_span("kong.internal.request", { span_kind = 3, attributes = {
+    ["http.url"] = uri, ["http.method"] = upper(params.method or "GET"), ["http.flavor"] = tostring(params.version or "1.1"),
+    ["http.user_agent"] = tostring(agent),
+  } })
+  local response, err = request_uri(self, uri, params)
+  if response then
+    span:set_attribute("http.status_code", response.status)
+  else
+    span:record_error(tostring(err))
+    span:set_status(2)
+  end
+  span:finish()
+  return response, err
+end
+
+function methods:request_uri(uri, params)
+  params = params or {}
+  if C.traces_http() then
+    return traced(self, uri, params)
+  end
+  return request_uri(self, uri, params)
 end
 
 -- The client's body in one piece: it is read whole here.

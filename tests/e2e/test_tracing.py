@@ -2,6 +2,7 @@
 import re
 import struct
 import time
+from email.utils import formatdate
 
 import pytest
 import requests
@@ -242,6 +243,58 @@ def test_a_collector_that_comes_back_gets_what_waited(make_node, origin):
     state["status"] = "200 OK"
     eventually(lambda: counter(node, "otlp_spans_exported") > 0, "it is tried again")
     assert counter(node, "otlp_spans_dropped") == 0 and "takes telemetry again" in node.log()
+
+
+@pytest.mark.parametrize("form", ["seconds", "date", "nonsense"])
+def test_a_collector_that_asks_for_time_gets_it(make_node, origin, form):
+    def behave(_):
+        times.append(time.monotonic())
+        if len(times) > 1:
+            return reply(b"")
+        value = {"seconds": "3", "date": formatdate(time.time() + 4, usegmt=True), "nonsense": "soon"}[form]
+        return reply(b"", status="429 Too Many Requests", headers=[f"Retry-After: {value}"])
+
+    times = []
+    node = start(make_node, Collector(origin=Origin(behave)).port)
+    node.route_to(origin)
+    node.wait_settled()
+    eventually(lambda: node.get("/r").status_code == 200, "it answers")
+    eventually(lambda: len(times) >= 2, "it is tried again", 10)
+    assert (times[1] - times[0] >= 2.5) == (form != "nonsense")
+    eventually(lambda: counter(node, "otlp_spans_exported") > 0, "and taken")
+
+
+def test_what_plugins_ask_of_others_is_in_the_trace(make_node, origin):
+    collector = Collector()
+    other = Origin(lambda r: reply(b"hello", status="404 Not Found" if r["target"].startswith("/none") else "200 OK"))
+    node = start(make_node, collector.port, untrusted_lua="lax", plugin_egress="any,127.0.0.0/8")
+    node.route_to(origin, name="r")
+    node.make("/consumers", {"username": "joe"})
+    node.plugin("asker", """
+local P = { PRIORITY = 1, VERSION = "1" }
+function P:access()
+  local http = require "resty.http"
+  kong.db.consumers:select_by_username("joe")
+  kong.db.services:select{ id = "no uuid" }
+  http.new():request_uri("http://127.0.0.1:%d/none?x=1", { method = "POST", headers = { ["User-Agent"] = "mine" } })
+  http.new():request_uri("http://127.0.0.1:%d/")
+end
+return P
+""" % (other.port, free_port()))
+    node.make("/plugins", {"name": "asker"})
+    node.wait_plugin("asker")
+    node.wait_settled()
+    eventually(lambda: node.get("/r").status_code == 200, "it answers")
+    eventually(lambda: len(collector.spans("kong.internal.request")) >= 2, "spans arrive")
+    phase = next(s for s in collector.spans() if s["name"].startswith("kong.access.plugin"))
+    good, bad = (s for s in collector.spans("kong.internal.request") if s["trace"] == phase["trace"])
+    assert good["parent"] == phase["id"] and good["kind"] == 3 and good["attributes"] == {
+        "http.url": f"http://127.0.0.1:{other.port}/none?x=1", "http.method": "POST", "http.flavor": "1.1", "http.user_agent": "mine",
+        "http.status_code": 404}
+    assert bad["events"] == ["exception"] and bad["status"] == 2 and "http.status_code" not in bad["attributes"]
+    (query,) = (s for s in collector.spans("kong.database.query") if s["trace"] == phase["trace"])
+    assert query["parent"] == phase["id"] and query["end"] >= query["start"]
+    assert query["attributes"] == {"db.system": "lmdb", "db.statement": "consumers:select_by_username"}
 
 
 def test_https_collectors_are_verified(make_node, origin, tmp_path):
