@@ -47,9 +47,12 @@ nodist_plugin_libngx_a_SOURCES = plugin/module_sources.h
 # Modules in Lua, as rows {name, text}; the name is the file's.
 MODULE_LUA = \
 	plugin/module_lua/_cache.lua \
+	plugin/module_lua/_der_class.lua \
 	plugin/module_lua/_digest_class.lua \
+	plugin/module_lua/_fed_class.lua \
 	plugin/module_lua/_http_wire.lua \
 	plugin/module_lua/_jwk.lua \
+	plugin/module_lua/_list_class.lua \
 	plugin/module_lua/_lock.lua \
 	plugin/module_lua/_pem.lua \
 	plugin/module_lua/_vault.lua \

@@ -1,21 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Alternative names of a certificate: a list of kinds (DNS, URI, IP, RFC822Name …) and values.
-local error, setmetatable, type = error, setmetatable, type
+local type = type
 local core = ...
 local name = core.part("resty.openssl.x509.name")
-local M = {}
-local NAMES = { __metatable = false }
+local M, wrap, check = core.part("_list_class")("x509.altname", "names", function(n)
+  return { n.kind, n.value }
+end)
 local KINDS = {
   DNS = "DNS", DNSName = "DNS", URI = "URI", UniformResourceIdentifier = "URI", IP = "IP", IPAddress = "IP",
   RFC822 = "RFC822Name", RFC822Name = "RFC822Name", Email = "RFC822Name", EMAIL = "RFC822Name", DirName = "DirName", RID = "RID",
 }
-
-local function check(self)
-  if type(self) ~= "table" or type(self.names) ~= "table" then
-    error("expect a x509.altname instance at #1", 3)
-  end
-  return self.names
-end
 
 -- For other modules: of names as they were read.
 function M._wrap(names, der)
@@ -28,7 +22,7 @@ function M._wrap(names, der)
       n.value = n.id
     end
   end
-  return setmetatable({ names = names, der = der }, NAMES)
+  return wrap({ names = names, der = der })
 end
 
 -- ... of the DER of GeneralNames.
@@ -38,11 +32,7 @@ function M._of(der)
 end
 
 function M.new()
-  return setmetatable({ names = {} }, NAMES)
-end
-
-function M.istype(v)
-  return type(v) == "table" and type(v.names) == "table"
+  return wrap({ names = {} })
 end
 
 function M:add(kind, value)
@@ -65,32 +55,12 @@ function M:each()
   end
 end
 
-function M:all()
-  local out = {}
-  for i, n in ipairs(check(self)) do
-    out[i] = { n.kind, n.value }
-  end
-  return out
-end
-
-function M:count()
-  return #check(self)
-end
-
 function M:tostring()
   local out = {}
   for i, n in ipairs(check(self)) do
     out[i] = n.kind .. "=" .. tostring(n.value or "")
   end
   return table.concat(out, "/")
-end
-NAMES.__tostring = M.tostring
-NAMES.__index = function(self, key)
-  if type(key) == "number" then
-    local n = self.names[key]
-    return n and { n.kind, n.value }
-  end
-  return M[key]
 end
 
 return M

@@ -1,42 +1,20 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Revocation lists, read: issuer, times, get_by_serial(), verify().
-local error, setmetatable, type = error, setmetatable, type
+local type = type
 local core = ...
 local part = core.part
-local bn, name, pkey = part("resty.openssl.bn"), part("resty.openssl.x509.name"), part("resty.openssl.pkey")
-local M = {}
-local LIST = { __index = M, __metatable = false }
-
-local function check(self)
-  if type(self) ~= "table" or type(self.der) ~= "string" or type(self.facts) ~= "table" then
-    error("expect a x509.crl instance at #1", 3)
-  end
-  return self.facts
-end
+local bn, name = part("resty.openssl.bn"), part("resty.openssl.x509.name")
+local M, read, check = part("_der_class")("x509.crl", "list", "X509 CRL")
 
 function M.new(text)
   if type(text) ~= "string" then
     return nil, "x509.crl.new: expect a string at #1"
   end
-  local facts = core.x509_read("list", text)
-  if not facts then
+  local list = read(text)
+  if not list then
     return nil, "x509.crl.new: not a list in PEM or DER form, or of more than 1,024 certificates"
   end
-  return setmetatable({ der = facts.der, facts = facts }, LIST)
-end
-
-function M.istype(v)
-  return type(v) == "table" and type(v.der) == "string" and type(v.facts) == "table" and v.facts.revoked ~= nil
-end
-
-function M:tostring(format)
-  check(self)
-  return format == "DER" and self.der or part("_pem")("X509 CRL", self.der)
-end
-LIST.__tostring = M.tostring
-
-function M:to_PEM()
-  return M.tostring(self, "PEM")
+  return list
 end
 
 function M:get_version()
@@ -80,19 +58,6 @@ function M:get_by_serial(serial)
     end
   end
   return nil
-end
-
-function M:digest(md)
-  check(self)
-  return core.digest(md or "sha1", self.der)
-end
-
-function M:verify(key)
-  check(self)
-  if not pkey.istype(key) then
-    return false, "x509.crl:verify: expect a pkey instance at #1"
-  end
-  return core.x509_verify("list", self.der, key.der)
 end
 
 return M

@@ -1,43 +1,21 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Requests for a certificate, read: subject, key, extensions, verify().
-local error, setmetatable, type = error, setmetatable, type
+local type = type
 local core = ...
 local part = core.part
 local altname, extension, name = part("resty.openssl.x509.altname"), part("resty.openssl.x509.extension"), part("resty.openssl.x509.name")
 local pkey = part("resty.openssl.pkey")
-local M = {}
-local REQUEST = { __index = M, __metatable = false }
-
-local function check(self)
-  if type(self) ~= "table" or type(self.der) ~= "string" or type(self.facts) ~= "table" then
-    error("expect a x509.csr instance at #1", 3)
-  end
-  return self.facts
-end
+local M, read, check = part("_der_class")("x509.csr", "request", "CERTIFICATE REQUEST")
 
 function M.new(text)
   if type(text) ~= "string" then
     return nil, "x509.csr.new: expect a string at #1"
   end
-  local facts = core.x509_read("request", text)
-  if not facts then
+  local request = read(text)
+  if not request then
     return nil, "x509.csr.new: not a request in PEM or DER form"
   end
-  return setmetatable({ der = facts.der, facts = facts }, REQUEST)
-end
-
-function M.istype(v)
-  return type(v) == "table" and type(v.der) == "string" and type(v.facts) == "table" and v.facts.not_after == nil
-end
-
-function M:tostring(format)
-  check(self)
-  return format == "DER" and self.der or part("_pem")("CERTIFICATE REQUEST", self.der)
-end
-REQUEST.__tostring = M.tostring
-
-function M:to_PEM()
-  return M.tostring(self, "PEM")
+  return request
 end
 
 function M:get_version()
@@ -70,14 +48,6 @@ function M:get_subject_alt_name()
       return altname._of(e.data)
     end
   end
-end
-
-function M:verify(key)
-  check(self)
-  if not pkey.istype(key) then
-    return false, "x509.csr:verify: expect a pkey instance at #1"
-  end
-  return core.x509_verify("request", self.der, key.der)
 end
 
 return M

@@ -1,21 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Certificates, read: new(PEM or DER), subject, issuer, serial, times, key, extensions, digest(),
 -- verify(), to_PEM().
-local error, find, setmetatable, type = error, string.find, setmetatable, type
+local find, type = string.find, type
 local core = ...
 local part = core.part
 local altname, bn, extension = part("resty.openssl.x509.altname"), part("resty.openssl.bn"), part("resty.openssl.x509.extension")
 local name, pkey, objects = part("resty.openssl.x509.name"), part("resty.openssl.pkey"), part("resty.openssl.objects")
 local dist_points, info_access = part("resty.openssl.x509.extension.dist_points"), part("resty.openssl.x509.extension.info_access")
-local M = {}
-local CERTIFICATE = { __index = M, __metatable = false }
-
-local function check(self)
-  if type(self) ~= "table" or type(self.der) ~= "string" or type(self.facts) ~= "table" then
-    error("expect a x509 instance at #1", 3)
-  end
-  return self.facts
-end
+local M, read, check = part("_der_class")("x509", "certificate", "CERTIFICATE")
 
 function M.new(text, format)
   if type(text) ~= "string" then
@@ -24,33 +16,16 @@ function M.new(text, format)
   if format ~= nil and format ~= "PEM" and format ~= "DER" and format ~= "*" then
     return nil, "x509.new: expect PEM, DER or * at #2"
   end
-  local facts = core.x509_read("certificate", text)
-  if not facts then
+  local certificate = read(text)
+  if not certificate then
     return nil, "x509.new: not a certificate in PEM or DER form"
   end
-  return setmetatable({ der = facts.der, facts = facts }, CERTIFICATE)
-end
-
-function M.istype(v)
-  return type(v) == "table" and type(v.der) == "string" and type(v.facts) == "table" and v.facts.not_after ~= nil
+  return certificate
 end
 
 function M:dup()
   check(self)
   return M.new(self.der)
-end
-
-function M:tostring(format)
-  check(self)
-  if format == "DER" then
-    return self.der
-  end
-  return part("_pem")("CERTIFICATE", self.der)
-end
-CERTIFICATE.__tostring = M.tostring
-
-function M:to_PEM()
-  return M.tostring(self, "PEM")
 end
 
 function M:get_version()
@@ -100,11 +75,6 @@ end
 
 function M:get_signature_digest_name()
   return check(self).signature_digest
-end
-
-function M:digest(md)
-  check(self)
-  return core.digest(md or "sha1", self.der)
 end
 
 function M:pubkey_digest(md)
@@ -215,14 +185,6 @@ function M:check_private_key(key)
     return false, "x509:check_private_key: the key is another one"
   end
   return true
-end
-
-function M:verify(key)
-  check(self)
-  if not pkey.istype(key) then
-    return false, "x509:verify: expect a pkey instance at #1"
-  end
-  return core.x509_verify("certificate", self.der, key.der)
 end
 
 return M

@@ -1,20 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Distinguished names: new(), add(attribute, value), find(attribute), each(), tostring().
-local concat, error, setmetatable, sort, type = table.concat, error, setmetatable, table.sort, type
+local concat, sort, type = table.concat, table.sort, type
 local core = ...
 local object, x509_name = core.object, core.x509_name
-local M = {}
-local NAME = { __metatable = false }
-
-local function check(self)
-  if type(self) ~= "table" or type(self.entries) ~= "table" then
-    error("expect a x509.name instance at #1", 3)
-  end
-  return self.entries
-end
+local M, class, check = core.part("_list_class")("x509.name", "entries")
 
 local function wrap(entries, der)
-  return setmetatable({ entries = entries, der = der }, NAME)
+  return class({ entries = entries, der = der })
 end
 
 -- For other modules.
@@ -25,10 +17,6 @@ end
 
 function M.new()
   return wrap({})
-end
-
-function M.istype(v)
-  return type(v) == "table" and type(v.entries) == "table"
 end
 
 function M:dup()
@@ -75,14 +63,6 @@ function M:each()
   end
 end
 
-function M:all()
-  return check(self)
-end
-
-function M:count()
-  return #check(self)
-end
-
 function M:tostring()
   local out = {}
   for i, e in ipairs(check(self)) do
@@ -90,13 +70,6 @@ function M:tostring()
   end
   sort(out)
   return concat(out, "/")
-end
-NAME.__tostring = M.tostring
-NAME.__index = function(self, key)
-  if type(key) == "number" then
-    return self.entries[key]
-  end
-  return M[key]
 end
 
 return M
