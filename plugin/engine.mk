@@ -146,7 +146,7 @@ tests_unit_test_ngx_exact_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_ngx_exact_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
-	$(ENGINE_BENCH)
+	tests/unit/pdk_phases.h $(ENGINE_BENCH)
 tests_unit_test_pdk_contract_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_contract_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_contract_LDADD = $(ENGINE_TEST_LDADD)

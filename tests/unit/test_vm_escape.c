@@ -193,6 +193,8 @@ static const char *const attempts[] = {
 };
 /* clang-format on */
 
+_Static_assert(sizeof(attempts) / sizeof(*attempts) >= 150, "attempts get more, not fewer");
+
 /* Returns "intact" as long as nothing that code before it did is visible. */
 static const char VICTIM[] =
 		"local b = require('string.buffer').new() b:put('b', 1) "
@@ -246,6 +248,14 @@ static void no_attempt_escapes_and_none_leaves_a_trace(void **state)
 	assert_int_equal(n_bad, 0);
 }
 
+static void no_attempt_is_counted_twice(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts); i++)
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(attempts[i], attempts[k]);
+}
+
 /* Without this, "nothing escaped" might mean that the attempts are no good. */
 static void in_plain_lua_the_same_attempts_do_escape(void **state)
 {
@@ -290,6 +300,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(no_attempt_escapes_and_none_leaves_a_trace),
+			cmocka_unit_test(no_attempt_is_counted_twice),
 			cmocka_unit_test(in_plain_lua_the_same_attempts_do_escape),
 			cmocka_unit_test(bytecode_is_refused_and_so_is_a_text_with_its_mark),
 	};

@@ -174,6 +174,15 @@ static const struct attack {
 /* clang-format on */
 
 #define N_ATTACKS (sizeof(attacks) / sizeof(*attacks))
+_Static_assert(N_ATTACKS >= 100, "attacks get more, not fewer");
+
+static void no_attack_is_counted_twice(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_ATTACKS; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(attacks[i].code, attacks[k].code);
+}
 
 static void check_usable(struct harness *h, const char *after)
 {
@@ -303,6 +312,7 @@ static void thousands_of_random_attacks_leave_it_usable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(no_attack_is_counted_twice),
 			cmocka_unit_test(every_attack_ends_as_it_should_and_leaves_a_usable_vm),
 			cmocka_unit_test(given_time_what_fills_memory_meets_the_memory_cap),
 			cmocka_unit_test(a_fresh_vm_stands_each_attack_alone),
