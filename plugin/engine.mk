@@ -144,6 +144,11 @@ tests_unit_test_ngx_exact_SOURCES = tests/unit/test_ngx_exact.c $(PDK_ROWS)
 tests_unit_test_ngx_exact_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_ngx_exact_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_ngx_exact_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_allow_list
+tests_unit_test_allow_list_SOURCES = tests/unit/test_allow_list.c $(PDK_ROWS)
+tests_unit_test_allow_list_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_allow_list_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_allow_list_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
 	tests/unit/pdk_phases.h $(ENGINE_BENCH)

@@ -47,6 +47,17 @@ static const struct {
 		{"kong.tools.jose", "use resty.jwt for tokens, resty.openssl.pkey for keys"},
 };
 
+/* Those that are made of the network, which strict has not. */
+static const char *const lax_names[] = {"resty.http", "resty.redis"};
+
+static bool is_of_level(const char *name, enum vm_level level)
+{
+	for (size_t i = 0; i < PDK_COUNT(lax_names); i++)
+		if (strcmp(lax_names[i], name) == 0)
+			return level == VM_LAX;
+	return true;
+}
+
 static const struct source *find_source(const char *name)
 {
 	for (size_t i = 0; i < PDK_COUNT(sources); i++)
@@ -133,6 +144,11 @@ static int find_module(lua_State *L)
 	for (size_t i = 0; i < PDK_COUNT(refusals); i++)
 		if (strcmp(refusals[i].name, name) == 0)
 			return luaL_error(L, "require '%s': %s", name, refusals[i].why);
+	if (!is_of_level(name, pdk_host(L)->level))
+		return luaL_error(L,
+				"require '%s' not allowed within sandbox (it is there with "
+				"untrusted_lua: lax only)",
+				name);
 	if (source == NULL)
 		return 0;
 	run(L, source);

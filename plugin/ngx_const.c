@@ -57,5 +57,7 @@ void ngx_const_open(lua_State *L, int env_index)
 	lua_setfield(L, -2, "nginx_version");
 	lua_pushinteger(L, 10026);
 	lua_setfield(L, -2, "ngx_lua_version");
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "debug");
 	lua_pop(L, 1);
 }

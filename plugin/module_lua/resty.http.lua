@@ -7,9 +7,6 @@ local concat, error, ipairs, pairs, setmetatable, tonumber, tostring, type = tab
   tonumber, tostring, type
 local format, gsub, lower, upper = string.format, string.gsub, string.lower, string.upper
 
-if not ngx.socket then
-  error("resty.http: plugins have connections of their own with untrusted_lua: lax only", 0)
-end
 local tcp = ngx.socket.tcp
 local BODY_MAX = 8 * 1024 * 1024
 
