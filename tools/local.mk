@@ -42,4 +42,9 @@ tests_unit_test_sluicectl_SOURCES = tests/unit/test_sluicectl.c
 tests_unit_test_sluicectl_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
 tests_unit_test_sluicectl_LDADD = $(CTL_LDADD) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_top_model
+tests_unit_test_top_model_SOURCES = tests/unit/test_top_model.c
+tests_unit_test_top_model_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
+tests_unit_test_top_model_LDADD = $(CTL_LDADD) $(UNIT_LIBS)
+
 dist_man_MANS = docs/man/sluice-control.8 docs/man/sluicectl.1 docs/man/sluiced.8

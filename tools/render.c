@@ -17,7 +17,7 @@ static const json_t *at(const json_t *o, const char *path)
 	return json_object_get(o, path);
 }
 
-static const char *text_at(const json_t *o, const char *path)
+const char *render_text(const json_t *o, const char *path)
 {
 	const char *s = json_string_value(at(o, path));
 
@@ -67,11 +67,11 @@ static void render_stream(const json_t *s, FILE *out)
 		return;
 	duration(since, sizeof(since), number_at(link, "since_ms"));
 	if (json_is_true(at(link, "connected")))
-		fprintf(out, "control     connected to %s for %s%s\n", text_at(link, "peer"), since,
-				json_is_true(at(link, "updating")) ? ", updating" : "");
+		fprintf(out, "control     connected to %s for %s%s\n", render_text(link, "peer"),
+				since, json_is_true(at(link, "updating")) ? ", updating" : "");
 	else
 		fprintf(out, "control     NOT connected for %s: %s\n", since,
-				text_at(link, "last_error"));
+				render_text(link, "last_error"));
 }
 
 static void render_entities(const json_t *s, FILE *out)
@@ -89,9 +89,9 @@ static void render_entities(const json_t *s, FILE *out)
 
 static void render_steering(const json_t *s, FILE *out)
 {
-	const char *reason = text_at(s, "reason"), *step = text_at(s, "failed_step");
+	const char *reason = render_text(s, "reason"), *step = render_text(s, "failed_step");
 
-	fprintf(out, "steering    %s, %s", text_at(s, "mode"),
+	fprintf(out, "steering    %s, %s", render_text(s, "mode"),
 			json_is_true(at(s, "bpf")) ? "by eBPF" : "without eBPF");
 	if (reason[0] != '\0')
 		fprintf(out, " (%s%s%s)", reason, step[0] != '\0' ? "; step: " : "", step);
@@ -108,7 +108,7 @@ static void render_data_plane(const json_t *doc, const json_t *s, FILE *out)
 	fprintf(out, "workers     %lld of %lld ready\n", number_at(s, "workers.ready"),
 			number_at(s, "workers.total"));
 	fprintf(out, "generation  %lld (epoch %.8s, hash %.8s)\n", number_at(s, "generation"),
-			text_at(s, "epoch"), text_at(doc, "configuration_hash"));
+			render_text(s, "epoch"), render_text(doc, "configuration_hash"));
 	render_stream(s, out);
 	fprintf(out, "snapshot    %s of %s\n", used, map);
 	render_entities(s, out);
@@ -124,13 +124,14 @@ void render_status(const json_t *doc, FILE *out)
 	char up[32];
 
 	duration(up, sizeof(up), number_at(s, "uptime_ms"));
-	fprintf(out, "node        %s (%s)\n", text_at(s, "node_id"), text_at(s, "hostname"));
-	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n", text_at(s, "version"),
-			text_at(s, "role"), number_at(s, "pid"), up,
+	fprintf(out, "node        %s (%s)\n", render_text(s, "node_id"),
+			render_text(s, "hostname"));
+	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n",
+			render_text(s, "version"), render_text(s, "role"), number_at(s, "pid"), up,
 			json_is_true(at(s, "stopping"))   ? ", STOPPING"
 			: json_is_true(at(s, "draining")) ? ", DRAINING"
 							  : "");
-	if (strcmp(text_at(s, "role"), "control_plane") == 0)
+	if (strcmp(render_text(s, "role"), "control_plane") == 0)
 		fprintf(out, "traffic     none here; the nodes it feeds: GET "
 			     "/clustering/data-planes on the Admin API\n");
 	else
@@ -154,13 +155,13 @@ void render_workers(const json_t *doc, FILE *out)
 		duration(beat, sizeof(beat), number_at(w, "heartbeat_age_ms"));
 		text_table_cell(t, "%lld", number_at(w, "slot"));
 		text_table_cell(t, "%lld", number_at(w, "pid"));
-		text_table_cell(t, "%s", text_at(w, "state"));
+		text_table_cell(t, "%s", render_text(w, "state"));
 		text_table_cell(t, "%lld", number_at(w, "generation"));
 		text_table_cell(t, "%lld", number_at(w, "restarts"));
 		text_table_cell(t, "%lld", number_at(w, "connections_active"));
 		text_table_cell(t, "%lld", number_at(w, "requests_total"));
 		text_table_cell(t, "%s ago", beat);
-		text_table_cell(t, "%s", text_at(w, "error"));
+		text_table_cell(t, "%s", render_text(w, "error"));
 	}
 	text_table_print(t, out);
 }
@@ -178,9 +179,9 @@ static void plugin_row(struct text_table *t, const json_t *p)
 				json_string_value(phase));
 	}
 	bytes(memory, sizeof(memory), number_at(p, "counters.memory_bytes"));
-	text_table_cell(t, "%s", text_at(p, "name"));
-	text_table_cell(t, "%.12s", text_at(p, "version"));
-	text_table_cell(t, "%s", text_at(p, "state"));
+	text_table_cell(t, "%s", render_text(p, "name"));
+	text_table_cell(t, "%.12s", render_text(p, "version"));
+	text_table_cell(t, "%s", render_text(p, "state"));
 	text_table_cell(t, "%lld/%lld", number_at(p, "workers_active"),
 			number_at(p, "workers_total"));
 	text_table_cell(t, "%lld", number_at(p, "priority"));
@@ -191,19 +192,19 @@ static void plugin_row(struct text_table *t, const json_t *p)
 			number_at(p, "counters.cpu_trips") + number_at(p, "counters.memory_trips") +
 					number_at(p, "counters.wall_trips") +
 					number_at(p, "counters.output_trips"));
-	text_table_cell(t, "%s", text_at(p, "breaker.state"));
+	text_table_cell(t, "%s", render_text(p, "breaker.state"));
 	text_table_cell(t, "%s", memory);
 }
 
 static void print_reason(const char *what, const json_t *r, FILE *out)
 {
-	const char *file = text_at(r, "file");
+	const char *file = render_text(r, "file");
 
 	if (file[0] != '\0')
 		fprintf(out, "  %s: %s:%lld: %s\n", what, file, number_at(r, "line"),
-				text_at(r, "message"));
+				render_text(r, "message"));
 	else
-		fprintf(out, "  %s: %s\n", what, text_at(r, "message"));
+		fprintf(out, "  %s: %s\n", what, render_text(r, "message"));
 }
 
 static void print_suspension(const json_t *p, FILE *out)
@@ -211,9 +212,9 @@ static void print_suspension(const json_t *p, FILE *out)
 	char when[32];
 
 	duration(when, sizeof(when), number_at(p, "breaker.retry_in_ms"));
-	if (strcmp(text_at(p, "breaker.state"), "open") == 0)
+	if (strcmp(render_text(p, "breaker.state"), "open") == 0)
 		fprintf(out, "  %s: suspended after too many trips; tried again in %s\n",
-				text_at(p, "name"), when);
+				render_text(p, "name"), when);
 }
 
 /* "p: cpu_ms capped at 1000"; of an instance: with its id. */
@@ -245,11 +246,12 @@ void render_plugins(const json_t *doc, FILE *out)
 	text_table_print(t, out);
 	json_array_foreach (data, i, p) {
 		if (json_is_object(at(p, "refusal")))
-			print_reason(text_at(p, "name"), at(p, "refusal"), out);
+			print_reason(render_text(p, "name"), at(p, "refusal"), out);
 		print_suspension(p, out);
-		print_capped(text_at(p, "name"), "", at(p, "limits"), out);
+		print_capped(render_text(p, "name"), "", at(p, "limits"), out);
 		json_array_foreach (at(p, "limits.instances"), k, instance)
-			print_capped(text_at(p, "name"), text_at(instance, "id"), instance, out);
+			print_capped(render_text(p, "name"), render_text(instance, "id"), instance,
+					out);
 	}
 }
 
@@ -270,9 +272,9 @@ static void generation_row(struct text_table *t, const json_t *g)
 	text_table_cell(t, "%lld/%lld", number_at(g, "workers_active"),
 			number_at(g, "workers_total"));
 	text_table_cell(t, "%lld", number_at(g, "duration_ms"));
-	if (text_at(g, "refused_for")[0] != '\0')
-		text_table_cell(t, "refused (%s): %s", text_at(g, "refused_for"),
-				text_at(g, "error"));
+	if (render_text(g, "refused_for")[0] != '\0')
+		text_table_cell(t, "refused (%s): %s", render_text(g, "refused_for"),
+				render_text(g, "error"));
 	else
 		text_table_cell(t, "in force");
 }
@@ -294,9 +296,9 @@ void render_generations(const json_t *doc, FILE *out)
 	json_array_foreach (data, i, g) {
 		json_array_foreach (at(g, "rejections"), k, r) {
 			fprintf(out, "  generation %lld, %s", number_at(g, "generation"),
-					text_at(r, "code"));
-			print_reason(text_at(r, "name")[0] != '\0' ? text_at(r, "name")
-								   : text_at(r, "id"),
+					render_text(r, "code"));
+			print_reason(render_text(r, "name")[0] != '\0' ? render_text(r, "name")
+								       : render_text(r, "id"),
 					r, out);
 		}
 	}

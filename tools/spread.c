@@ -35,6 +35,16 @@ void spread_since(struct histogram_sum *ret, const json_t *doc, const json_t *be
 	histogram_sum_since(ret, &earlier);
 }
 
+void spread_add(struct histogram_sum *to, const struct histogram_sum *sum)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		to->bucket[i] += sum->bucket[i];
+	to->count += sum->count;
+	to->sum_ns += sum->sum_ns;
+	if (sum->max_ns > to->max_ns)
+		to->max_ns = sum->max_ns;
+}
+
 const char *spread_time(char buf[SPREAD_TIME_MAX], uint64_t ns, uint64_t count)
 {
 	static const char *const units[] = {"ns", "µs", "ms", "s"};

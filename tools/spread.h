@@ -14,6 +14,8 @@
 void spread_read(struct histogram_sum *ret, const json_t *doc);
 /* What was counted in doc and not in before (which may be NULL). */
 void spread_since(struct histogram_sum *ret, const json_t *doc, const json_t *before);
+/* Both together. */
+void spread_add(struct histogram_sum *to, const struct histogram_sum *sum);
 
 /* "12.3 µs", "870 ns", "1.20 s"; "-" for nothing counted. */
 #define SPREAD_TIME_MAX 16

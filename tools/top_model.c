@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "tools/node_link.h"
+#include "tools/render.h"
 #include "tools/spread.h"
 
 int top_look(struct top_look *ret, const char *prefix, struct why *why)
@@ -32,13 +33,6 @@ void top_look_done(struct top_look *l)
 	json_decref(l->latency);
 	json_decref(l->traffic);
 	*l = (struct top_look){.at_ns = 0};
-}
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
 }
 
 static json_int_t number(const json_t *o, const char *key)
@@ -82,7 +76,7 @@ static json_t *workers(const struct top_look *before, const struct top_look *now
 		json_array_append_new(list,
 				json_pack("{s:I, s:I, s:s, s:I, s:f, s:f, s:I, s:I, s:I}", "slot",
 						number(w, "slot"), "pid", number(w, "pid"), "state",
-						text(w, "state"), "connections",
+						render_text(w, "state"), "connections",
 						number(w, "connections_active"),
 						"requests_per_second",
 						rate(w, old, "requests_total", seconds),
@@ -110,26 +104,28 @@ static void plugin_spread(struct histogram_sum *ret, const struct top_look *befo
 	json_array_foreach (json_object_get(now->latency, "plugins"), i, row) {
 		const json_t *match = NULL;
 
-		if (strcmp(text(row, "plugin"), name) != 0)
+		if (strcmp(render_text(row, "plugin"), name) != 0)
 			continue;
 		json_array_foreach (old_list, k, old) {
-			if (strcmp(text(old, "plugin"), name) == 0 &&
-					strcmp(text(old, "phase"), text(row, "phase")) == 0)
+			if (strcmp(render_text(old, "plugin"), name) == 0 &&
+					strcmp(render_text(old, "phase"),
+							render_text(row, "phase")) == 0)
 				match = old;
 		}
 		spread_since(&one, row, match);
-		for (unsigned b = 0; b < HISTOGRAM_BUCKETS; b++)
-			ret->bucket[b] += one.bucket[b];
-		ret->count += one.count;
-		ret->sum_ns += one.sum_ns;
-		ret->max_ns = one.max_ns > ret->max_ns ? one.max_ns : ret->max_ns;
+		spread_add(ret, &one);
 	}
 }
 
 static double trips(const json_t *now, const json_t *before, double seconds)
 {
-	return rate(now, before, "cpu_trips", seconds) +
-	       rate(now, before, "memory_trips", seconds) + rate(now, before, "discards", seconds);
+	static const char *const limits[] = {
+			"cpu_trips", "memory_trips", "wall_trips", "output_trips"};
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		sum += rate(now, before, limits[i], seconds);
+	return sum;
 }
 
 static json_t *plugin(const struct top_look *before, const struct top_look *now, const json_t *p,
@@ -138,13 +134,13 @@ static json_t *plugin(const struct top_look *before, const struct top_look *now,
 	const json_t *counters = json_object_get(p, "counters");
 	const json_t *old = json_object_get(
 			same(json_object_get(before->plugins, "plugins"), p, "id"), "counters");
-	const char *breaker = text(p, "breaker");
+	const char *breaker = render_text(p, "breaker");
 	struct histogram_sum sum;
 
-	plugin_spread(&sum, before, now, text(p, "name"));
+	plugin_spread(&sum, before, now, render_text(p, "name"));
 	*total_ns += (double)sum.sum_ns;
 	return json_pack("{s:s, s:s, s:f, s:f, s:I, s:I, s:f, s:f, s:I, s:s}", "name",
-			text(p, "name"), "state", text(p, "state"), "runs_per_second",
+			render_text(p, "name"), "state", render_text(p, "state"), "runs_per_second",
 			(double)sum.count / seconds, "busy_ms_per_second",
 			(double)sum.sum_ns / 1e6 / seconds, "p50_ns",
 			(json_int_t)histogram_quantile_ns(&sum, 0.5), "p99_ns",
@@ -185,7 +181,7 @@ const char *top_next_sort(const char *sort)
 static bool is_before(const json_t *a, const json_t *b, const char *key)
 {
 	if (key[0] == '\0')
-		return strcmp(text(a, "name"), text(b, "name")) < 0;
+		return strcmp(render_text(a, "name"), render_text(b, "name")) < 0;
 	return json_number_value(json_object_get(a, key)) >
 	       json_number_value(json_object_get(b, key));
 }
@@ -248,13 +244,13 @@ static json_t *routes(const struct top_look *before, const struct top_look *now,
 
 	json_array_foreach (json_object_get(now->traffic, "routes"), i, r) {
 		const json_t *old = same(old_list, r, "id");
-		const char *name = text(r, "route");
+		const char *name = render_text(r, "route");
 
 		spread_since(&sum, json_object_get(r, "request"), json_object_get(old, "request"));
 		insert(list,
 				json_pack("{s:s, s:s, s:f, s:f, s:I, s:I}", "name",
 						name[0] != '\0' ? name : "(no route)", "service",
-						text(r, "service"), "runs_per_second",
+						render_text(r, "service"), "runs_per_second",
 						(double)sum.count / seconds, "failed_per_second",
 						(failures(r) - failures(old)) / seconds, "p50_ns",
 						(json_int_t)histogram_quantile_ns(&sum, 0.5),

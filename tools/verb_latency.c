@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tools/node_link.h"
+#include "tools/render.h"
 #include "tools/screen.h"
 #include "tools/spread.h"
 #include "tools/text_table.h"
@@ -26,13 +27,6 @@ static bool is_wanted(const char *option, const char *value)
 	return option == NULL || (value != NULL && strcmp(option, value) == 0);
 }
 
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
-
 /* The row with the same words under both keys; NULL: there was none. */
 static const json_t *same_row(const json_t *rows, const json_t *row, const char *a, const char *b)
 {
@@ -40,8 +34,8 @@ static const json_t *same_row(const json_t *rows, const json_t *row, const char 
 	size_t i;
 
 	json_array_foreach (rows, i, other) {
-		if (strcmp(text(other, a), text(row, a)) == 0 &&
-				strcmp(text(other, b), text(row, b)) == 0)
+		if (strcmp(render_text(other, a), render_text(row, a)) == 0 &&
+				strcmp(render_text(other, b), render_text(row, b)) == 0)
 			return other;
 	}
 	return NULL;
@@ -63,9 +57,7 @@ static void put_row(struct view *v, struct text_table *t, const char *what, cons
 				spread_time(buf, histogram_quantile_ns(sum, parts[i]), sum->count));
 	text_table_cell(t, "%s", spread_time(buf, sum->max_ns, sum->count));
 	text_table_cell(t, "|%s|", spread_strip(strip, sum));
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-		v->total.bucket[i] += sum->bucket[i];
-	v->total.count += sum->count;
+	spread_add(&v->total, sum);
 }
 
 static void put_plugins(struct view *v, struct text_table *t)
@@ -75,11 +67,12 @@ static void put_plugins(struct view *v, struct text_table *t)
 	size_t i;
 
 	json_array_foreach (json_object_get(v->plugins, "plugins"), i, row) {
-		if (v->ctl->route != NULL || !is_wanted(v->ctl->plugin, text(row, "plugin")) ||
-				!is_wanted(v->ctl->phase, text(row, "phase")))
+		if (v->ctl->route != NULL ||
+				!is_wanted(v->ctl->plugin, render_text(row, "plugin")) ||
+				!is_wanted(v->ctl->phase, render_text(row, "phase")))
 			continue;
 		spread_since(&sum, row, same_row(before, row, "plugin", "phase"));
-		put_row(v, t, text(row, "plugin"), text(row, "phase"), &sum);
+		put_row(v, t, render_text(row, "plugin"), render_text(row, "phase"), &sum);
 	}
 }
 
@@ -93,7 +86,7 @@ static void put_routes(struct view *v, struct text_table *t)
 
 	json_array_foreach (json_object_get(v->routes, "routes"), i, row) {
 		const json_t *old = same_row(before, row, "id", "id");
-		const char *name = text(row, "route");
+		const char *name = render_text(row, "route");
 
 		if (v->ctl->plugin != NULL || v->ctl->phase != NULL ||
 				!is_wanted(v->ctl->route, name))

@@ -3,15 +3,9 @@
 #include <string.h>
 
 #include "tools/node_link.h"
+#include "tools/render.h"
 #include "tools/text_table.h"
 #include "tools/verbs.h"
-
-static const char *text_of(const json_t *doc, const char *key)
-{
-	const char *s = json_string_value(json_object_get(doc, key));
-
-	return s != NULL ? s : "";
-}
 
 static long long number_of(const json_t *doc, const char *key)
 {
@@ -20,22 +14,22 @@ static long long number_of(const json_t *doc, const char *key)
 
 static void print_mode(const json_t *doc)
 {
-	const char *mode = text_of(doc, "mode"), *wanted = text_of(doc, "mode_wanted");
+	const char *mode = render_text(doc, "mode"), *wanted = render_text(doc, "mode_wanted");
 	bool is_bpf = json_is_true(json_object_get(doc, "bpf"));
 
 	printf("mode        %s, %s\n", mode, is_bpf ? "by eBPF" : "without eBPF");
 	if (strcmp(mode, wanted) != 0)
 		printf("wanted      %s\n", wanted);
-	if (text_of(doc, "reason")[0] != '\0')
-		printf("reason      %s%s%s%s\n", text_of(doc, "reason"),
-				text_of(doc, "failed_step")[0] != '\0' ? " (step: " : "",
-				text_of(doc, "failed_step"),
-				text_of(doc, "failed_step")[0] != '\0' ? ")" : "");
-	printf("migration   %s\n", text_of(doc, "migration"));
+	if (render_text(doc, "reason")[0] != '\0')
+		printf("reason      %s%s%s%s\n", render_text(doc, "reason"),
+				render_text(doc, "failed_step")[0] != '\0' ? " (step: " : "",
+				render_text(doc, "failed_step"),
+				render_text(doc, "failed_step")[0] != '\0' ? ")" : "");
+	printf("migration   %s\n", render_text(doc, "migration"));
 	if (is_bpf)
-		printf("pins        %s\n", text_of(doc, "pin_dir")[0] != '\0'
-							   ? text_of(doc, "pin_dir")
-							   : text_of(doc, "pin_error"));
+		printf("pins        %s\n", render_text(doc, "pin_dir")[0] != '\0'
+							   ? render_text(doc, "pin_dir")
+							   : render_text(doc, "pin_error"));
 }
 
 static void print_counts(const json_t *doc)
@@ -101,7 +95,7 @@ enum ctl_exit verb_steering(const struct ctl *ctl)
 	if (code == 200)
 		show(ctl, doc);
 	else
-		fprintf(stderr, "sluicectl: %s\n", text_of(doc, "message"));
+		fprintf(stderr, "sluicectl: %s\n", render_text(doc, "message"));
 	json_decref(doc);
 	return code == 200 ? CTL_OK : code == 400 ? CTL_USAGE : CTL_NEGATIVE;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/render.h"
 #include "tools/screen.h"
 #include "tools/spread.h"
 #include "tools/text_table.h"
@@ -17,13 +18,6 @@ struct top {
 	bool is_paused;
 	struct top_look before, now;
 };
-
-static const char *text(const json_t *o, const char *key)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-
-	return s != NULL ? s : "";
-}
 
 static double number(const json_t *o, const char *key)
 {
@@ -78,7 +72,7 @@ static void put_workers(const json_t *doc, FILE *out)
 	json_array_foreach (json_object_get(doc, "workers"), i, w) {
 		text_table_cell(table, "%.0f", number(w, "slot"));
 		text_table_cell(table, "%.0f", number(w, "pid"));
-		text_table_cell(table, "%s", text(w, "state"));
+		text_table_cell(table, "%s", render_text(w, "state"));
 		text_table_cell(table, "%.0f", number(w, "connections"));
 		text_table_cell(table, "%.0f", number(w, "requests_per_second"));
 		text_table_cell(table, "%.0f", number(w, "cpu_percent"));
@@ -109,7 +103,7 @@ static void put_plugins(const json_t *doc, FILE *out)
 			text_table_new(&table, heads) < 0)
 		return;
 	json_array_foreach (json_object_get(doc, "plugins"), i, p) {
-		text_table_cell(table, "%s", text(p, "name"));
+		text_table_cell(table, "%s", render_text(p, "name"));
 		text_table_cell(table, "%.1f", number(p, "share_percent"));
 		text_table_cell(table, "%.0f", number(p, "runs_per_second"));
 		text_table_cell(table, "%.2f", number(p, "busy_ms_per_second"));
@@ -118,7 +112,7 @@ static void put_plugins(const json_t *doc, FILE *out)
 		text_table_cell(table, "%.1f", number(p, "errors_per_second"));
 		text_table_cell(table, "%.1f", number(p, "trips_per_second"));
 		text_table_cell(table, "%.0f", number(p, "memory_bytes") / 1024);
-		text_table_cell(table, "%s", text(p, "breaker"));
+		text_table_cell(table, "%s", render_text(p, "breaker"));
 	}
 	text_table_print(table, out);
 }
@@ -135,8 +129,8 @@ static void put_routes(const json_t *doc, FILE *out)
 			text_table_new(&table, heads) < 0)
 		return;
 	json_array_foreach (json_object_get(doc, "routes"), i, r) {
-		text_table_cell(table, "%s", text(r, "name"));
-		text_table_cell(table, "%s", text(r, "service"));
+		text_table_cell(table, "%s", render_text(r, "name"));
+		text_table_cell(table, "%s", render_text(r, "service"));
 		text_table_cell(table, "%.0f", number(r, "runs_per_second"));
 		text_table_cell(table, "%.1f", number(r, "failed_per_second"));
 		put_time(table, r, "p50_ns");
