@@ -2,10 +2,21 @@
 #include "master/listen_share.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/str.h"
 #include "master/listen.h"
+
+#define RETRIES_SWITCH "/proc/sys/net/ipv4/tcp_synack_retries"
+#define RETRIES_DEFAULT 5
+#define RETRY_MAX_MS 120000U
+/* The kernel's timers are no more exact than that. */
+#define SLACK_MS 1000
 
 struct filter {
 	struct sock_filter code[2 + 2 * CONF_WORKERS_MAX];
@@ -71,4 +82,28 @@ int listeners_share(const struct listeners *l, uint64_t out, struct why *why)
 			r = why_errno(why, -one, "the kernel's share of listener %u", i);
 	}
 	return r;
+}
+
+static uint64_t read_retries(void)
+{
+	sl_auto_fd int fd = open(RETRIES_SWITCH, O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+	uint64_t n;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return RETRIES_DEFAULT;
+	text[strcspn(text, "\n")] = '\0';
+	return str_to_u64(str_of(text), &n) ? n : RETRIES_DEFAULT;
+}
+
+/* The first answer waits a second for its ACK, each retry twice as long. */
+uint32_t listeners_handshake_ms(void)
+{
+	uint64_t retries = read_retries(), wait_ms = 1000, total_ms = SLACK_MS;
+
+	for (uint64_t i = 0; i <= retries && i < 256; i++) {
+		total_ms += wait_ms;
+		wait_ms = wait_ms * 2 < RETRY_MAX_MS ? wait_ms * 2 : RETRY_MAX_MS;
+	}
+	return (uint32_t)total_ms;
 }

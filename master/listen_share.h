@@ -20,3 +20,6 @@ _Static_assert(CONF_WORKERS_MAX <= 64, "a bit for each worker");
  * handshakes that have begun still end in its queue.  The others get equal shares by chance.  No
  * bit, or nobody else there: the kernel's own choice (hash, SO_INCOMING_CPU).  -errno with why. */
 int listeners_share(const struct listeners *l, uint64_t out, struct why *why);
+/* How long a handshake that began before may still end, in this network namespace
+ * (net.ipv4.tcp_synack_retries). */
+uint32_t listeners_handshake_ms(void);

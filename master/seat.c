@@ -30,7 +30,7 @@ struct seat {
 	struct child *child;
 	int channel, wake;
 	struct event *readable;
-	bool is_ready, is_draining, has_served;
+	bool is_ready, is_draining, is_held, has_served;
 	uint64_t generation;
 	uint32_t n_starts;
 	char failure[256];
@@ -66,14 +66,15 @@ static void on_generation_done(struct seat *s, struct ipc_in *in)
 	if (s->is_draining)
 		return;
 	note_generation(s, generation);
-	s->shared->heard->generation_done(s->shared->heard_arg, s->slot, generation);
+	if (!s->is_held)
+		s->shared->heard->generation_done(s->shared->heard_arg, s->slot, generation);
 }
 
 static void on_plugin_state(struct seat *s, struct ipc_in *in)
 {
 	struct plugin_report r;
 
-	if (worker_read_report(in, &r) && !s->is_draining)
+	if (worker_read_report(in, &r) && !s->is_draining && !s->is_held)
 		s->shared->heard->plugin_state(s->shared->heard_arg, s->slot, &r);
 }
 
@@ -99,7 +100,7 @@ static void on_worn_out(struct seat *s, struct ipc_in *in)
 {
 	uint64_t discards = ipc_get_u64(in);
 
-	if (!s->is_draining)
+	if (!s->is_draining && !s->is_held)
 		s->shared->events->worn_out(s->shared->arg, s, discards);
 }
 
@@ -327,6 +328,13 @@ void seat_kill(struct seat *s, int signal)
 		child_stop(s->child, signal, GRACE_MS);
 	else
 		child_replace(s->child, signal, GRACE_MS);
+}
+
+void seat_hold(struct seat *s, bool is_held)
+{
+	sl_check(s, SEAT_MAGIC);
+	s->is_held = is_held;
+	s->has_served = s->has_served && !is_held;
 }
 
 void seat_wake(struct seat *s)

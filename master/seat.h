@@ -50,6 +50,8 @@ void seat_drain(struct seat *s, uint32_t drain_ms);
 bool seat_end(struct seat *s, int signal);
 /* The same for one that hangs or lies: another follows, unless it was draining. */
 void seat_kill(struct seat *s, int signal);
+/* Held: it serves on, and is none of the node's workers; what it says is not told on. */
+void seat_hold(struct seat *s, bool is_held);
 /* A message; a broken channel costs the worker its life. */
 void seat_tell(struct seat *s, const struct ipc_out *out);
 /* A generation is committed. */

@@ -81,24 +81,20 @@ static int pin(struct steering *s, const char *node_id, struct why *why)
 	return 0;
 }
 
-/* Per network namespace, and never needed with the program: only tried. */
-static const char *enable_migration(void)
+/* Told only: it is the network namespace's, and nothing here depends on it. */
+static const char *read_migration(void)
 {
-	sl_auto_fd int fd = open(MIGRATE_SWITCH, O_RDWR | O_CLOEXEC);
+	sl_auto_fd int fd = open(MIGRATE_SWITCH, O_RDONLY | O_CLOEXEC);
 	char now = '0';
 
-	if (fd >= 0 && write(fd, "1", 1) == 1)
-		return "tcp_migrate_req";
-	if (fd < 0)
-		fd = open(MIGRATE_SWITCH, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && pread(fd, &now, 1, 0) == 1 && now == '1' ? "tcp_migrate_req" : "none";
+	return fd >= 0 && read(fd, &now, 1) == 1 && now == '1' ? "tcp_migrate_req" : "none";
 }
 
 static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
 {
 	char quoted[1300];
 
-	s->migration = enable_migration();
+	s->migration = read_migration();
 	if (strcmp(s->conf->steering, "off") == 0)
 		why_set(&s->reason, NULL, 0, "steering is off");
 	else
@@ -314,10 +310,10 @@ void steering_remove(struct steering *s, unsigned address, uint32_t worker)
 		steer_remove(s->program, address, s->slot_of[worker]);
 }
 
-bool steering_can_migrate(const struct steering *s)
+bool steering_is_bpf(const struct steering *s)
 {
 	sl_check(s, STEERING_MAGIC);
-	return strcmp(s->migration, "none") != 0;
+	return s->program != NULL;
 }
 
 /* Also for the number of listeners there are now. */

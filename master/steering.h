@@ -51,8 +51,8 @@ void steering_drop_listeners(struct steering *s);
  * cannot: the kernel's hash then decides for that slot. */
 void steering_place(struct steering *s, unsigned address, uint32_t worker, int fd);
 void steering_remove(struct steering *s, unsigned address, uint32_t worker);
-/* What waits at a listener goes to others when it is closed. */
-bool steering_can_migrate(const struct steering *s);
+/* There is the program: what waits at a listener that is closed goes to the others. */
+bool steering_is_bpf(const struct steering *s);
 /* The worker's listeners feed that slot from now on. */
 void steering_move(struct steering *s, uint32_t worker, uint32_t slot);
 

@@ -122,6 +122,8 @@ static void on_ready(void *arg, struct seat *s, uint64_t generation)
 		supervise_settle(v, w);
 	else
 		return;
+	if (w->number >= v->n_workers)
+		return;
 	v->events->ready(v->arg, seat_slot(s), generation);
 	advance(v);
 }
@@ -162,6 +164,8 @@ static void on_ended(void *arg, struct seat *s, bool is_last)
 		tell_if_all_stopped(v);
 		return;
 	}
+	supervise_settle(v, w);
+	supervise_drop_surplus(v);
 	if (w == v->starting && s == seat_other(w))
 		give_up_overlap(v, "it ended");
 	advance(v);
@@ -207,7 +211,9 @@ static int watch_heartbeats(struct supervise *v)
 			.tv_usec = (suseconds_t)(every_ms % 1000) * 1000};
 	v->heartbeats = event_new(v->shared.base, -1, EV_PERSIST, check_heartbeats, v);
 	v->impatience = evtimer_new(v->shared.base, on_impatience, v);
-	return v->heartbeats == NULL || v->impatience == NULL || event_add(v->heartbeats, &tv) < 0
+	v->holds = evtimer_new(v->shared.base, supervise_on_holds, v);
+	return v->heartbeats == NULL || v->impatience == NULL || v->holds == NULL ||
+					       event_add(v->heartbeats, &tv) < 0
 			       ? -ENOMEM
 			       : 0;
 }
@@ -280,6 +286,8 @@ void supervise_free(struct supervise *v)
 		event_free(v->heartbeats);
 	if (v->impatience != NULL)
 		event_free(v->impatience);
+	if (v->holds != NULL)
+		event_free(v->holds);
 	if (v->shared.stat != NULL)
 		stat_unmap(v->shared.stat);
 	sl_close_fd(&v->shared.stat_fd);
@@ -300,6 +308,7 @@ void supervise_stop(struct supervise *v, uint32_t drain_ms)
 	sl_check(v, SUPERVISE_MAGIC);
 	v->is_stopping = true;
 	supervise_end_overlap(v);
+	event_del(v->holds);
 	for (uint32_t i = 0; i < supervise_slots(v); i++) {
 		struct seat *s = v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS];
 

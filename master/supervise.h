@@ -100,8 +100,9 @@ void supervise_replacements(const struct supervise *s, struct supervise_replacem
 int supervise_restart(struct supervise *s, uint32_t worker, struct why *why);
 
 /* So many workers from now on: new ones start, those with the highest numbers drain.  -ERANGE: more
- * than workers_max; -ENOTSUP: what waits at a worker's listeners cannot be given to others here;
- * -EBUSY, -ESHUTDOWN, -errno; with why. */
+ * than workers_max; -EBUSY, -ESHUTDOWN, -errno; with why.  Without steering one that is taken away
+ * accepts, and nothing new is sent to it, until handshakes that have begun are over
+ * (listeners_handshake_ms). */
 int supervise_scale(struct supervise *s, uint32_t n_workers, struct why *why);
 
 /* SUPERVISE_ALL, the node: it goes on taking connections, so that none is lost until nobody sends

@@ -8,22 +8,42 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "master/listen.h"
 #include "master/steering.h"
 #include "master/supervise_state.h"
 
+static bool is_open(const struct supervise *v, const struct worker *w)
+{
+	const struct seat *s = seat_now(w);
+
+	return !w->drain.is_on && w->number < v->n_workers && seat_is_ready(s) &&
+	       !seat_is_draining(s);
+}
+
+/* The program sees on the board who is there; the kernel must be told.  A worker that was taken
+ * away is out for as long as it has listeners. */
+static bool is_out(const struct supervise *v, const struct worker *w)
+{
+	if (steering_is_bpf(steering_of(v)))
+		return w->drain.is_on;
+	return w->number < listeners_workers(v->shared.conf.listeners) && !is_open(v, w);
+}
+
 void supervise_settle(struct supervise *v, struct worker *w)
 {
-	const struct seat *now = seat_now(w);
-	bool is_out = w->drain.is_on;
+	bool is_closing;
+
+	if (v->is_stopping)
+		return; /* the listeners are gone */
+	is_closing = v->drain.is_on || w->drain.is_on || w->held_until_ms != 0;
 
 	for (unsigned i = 0; i < BOARD_SEATS; i++)
-		steering_set_closing(
-				steering_of(v), seat_slot(w->seats[i]), is_out || v->drain.is_on);
-	steering_set_out(steering_of(v), w->number, is_out);
-	if (!is_out && w->number < v->n_workers && seat_is_ready(now) && !seat_is_draining(now))
-		steering_open(steering_of(v), seat_slot(now));
+		steering_set_closing(steering_of(v), seat_slot(w->seats[i]), is_closing);
+	steering_set_out(steering_of(v), w->number, is_out(v, w));
+	if (is_open(v, w))
+		steering_open(steering_of(v), seat_slot(seat_now(w)));
 	else
-		steering_close(steering_of(v), seat_slot(now));
+		steering_close(steering_of(v), seat_slot(seat_now(w)));
 }
 
 static void settle_all(struct supervise *v)

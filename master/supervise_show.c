@@ -79,14 +79,15 @@ void supervise_serving(const struct supervise *v, struct supervise_serving *ret)
 static const char *state_of(const struct supervise *v, const struct seat *s)
 {
 	const struct board_slot *b = &v->shared.board->slots[seat_slot(s)];
+	const struct worker *w = &v->workers[seat_worker(s)];
 
 	if (seat_pid(s) == 0)
 		return "down";
-	if (seat_is_draining(s))
+	if (seat_is_draining(s) || w->held_until_ms != 0)
 		return "draining";
 	if (!seat_is_ready(s))
 		return "starting";
-	if (!v->workers[seat_worker(s)].drain.is_on)
+	if (!w->drain.is_on)
 		return "ready";
 	return atomic_load(&b->active) != 0 ? "draining" : "drained";
 }
@@ -104,7 +105,9 @@ const char *supervise_state(const struct supervise *v, uint32_t worker)
 /* The process that takes connections is always told, another while it runs. */
 static bool is_told(const struct supervise *v, const struct worker *w, unsigned seat)
 {
-	return seat_pid(w->seats[seat]) != 0 || (seat == w->current && w->number < v->n_workers);
+	bool is_worker = w->number < v->n_workers || w->held_until_ms != 0;
+
+	return seat_pid(w->seats[seat]) != 0 || (seat == w->current && is_worker);
 }
 
 bool supervise_process_at(const struct supervise *v, uint32_t i, struct supervise_process *ret)

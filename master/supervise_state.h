@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <event2/util.h>
+
 #include "master/seat.h"
 #include "master/supervise.h"
 
@@ -23,7 +25,8 @@ struct worker {
 	uint32_t number;
 	struct drain drain; /* of this worker alone */
 	bool restart_ends_drain;
-	bool is_added; /* at run time: nobody counts on it before it is there */
+	uint64_t held_until_ms; /* taken away, and still accepts; 0 = it does not */
+	bool is_added;          /* at run time: nobody counts on it before it is there */
 	struct seat *seats[BOARD_SEATS];
 	unsigned current; /* the seat whose process takes connections */
 	bool wants_restart;
@@ -38,6 +41,7 @@ struct supervise {
 	struct event *heartbeats;
 	struct event *impatience; /* with `starting` */
 	struct worker *starting;  /* its other seat starts a replacement; NULL: none does */
+	struct event *holds;      /* a hold is over */
 	bool is_stopping;
 	struct drain drain; /* of the node */
 	uint32_t n_workers, n_ever;
@@ -64,6 +68,9 @@ static inline struct seat *seat_other(const struct worker *w)
 void supervise_settle(struct supervise *v, struct worker *w);
 int supervise_drains_new(struct supervise *v);
 void supervise_drains_free(struct supervise *v);
+/* supervise_scale.c: a worker that was taken away, or its process, may be gone now. */
+void supervise_drop_surplus(struct supervise *v);
+void supervise_on_holds(evutil_socket_t fd, short what, void *arg);
 /* A fresh process has the worker's place, as asked for. */
 void supervise_end_drain(struct supervise *v, struct worker *w);
 

@@ -1,6 +1,6 @@
-"""A client made of packets: SYN, then the worker it was meant for is killed, then ACK and request.
+"""A client made of packets: SYN, then the worker it was meant for is killed (or, `scale`: taken away, without eBPF), then ACK and request.
 
-Run in a network namespace of its own: unshare --net python3 handshake_in_flight.py DIRECTORY TRIES
+Run in a network namespace of its own: unshare --net python3 handshake_in_flight.py DIRECTORY TRIES [scale]
 prints {"served": n, "reset": n, "silent": n, "migrated": n}, or {"skip": reason}."""
 import fcntl
 import json
@@ -12,6 +12,9 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+from node import Node, eventually
 
 HERE, THERE = "10.9.0.1", "10.9.0.2"
 SYN, RST, PSH, ACK = 2, 4, 8, 16
@@ -53,17 +56,16 @@ class FakeClient:
         return None
 
 
-def one_try(node, client, sport):
-    given = [w["assigned"] for w in node.status("/steering")["workers"]]
+def begin(node, client, sport):
+    """Half a handshake; the other side's number."""
     client.send(sport, node.proxy_port, 1000, 0, SYN)
     flags, seq, _ = client.receive(sport, 5)
     assert flags & (SYN | ACK) == SYN | ACK, flags
-    now = [w["assigned"] for w in node.status("/steering")["workers"]]
-    slot = next(i for i in range(len(now)) if now[i] != given[i])
-    pid = node.workers()[slot]["pid"]
-    os.kill(pid, signal.SIGKILL)
-    while node.workers()[slot]["pid"] == pid:
-        time.sleep(0.005)
+    return seq
+
+
+def end(node, client, sport, seq):
+    """The other half, and a request: what came."""
     client.send(sport, node.proxy_port, 1001, seq + 1, ACK | PSH, GET)
     while segment := client.receive(sport, 5):
         if segment[0] & RST:
@@ -74,25 +76,58 @@ def one_try(node, client, sport):
     return "silent"
 
 
+def one_try(node, client, sport):
+    given = [w["assigned"] for w in node.status("/steering")["workers"]]
+    seq = begin(node, client, sport)
+    now = [w["assigned"] for w in node.status("/steering")["workers"]]
+    slot = next(i for i in range(len(now)) if now[i] != given[i])
+    pid = node.workers()[slot]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    while node.workers()[slot]["pid"] == pid:
+        time.sleep(0.005)
+    return end(node, client, sport, seq)
+
+
+def kill_workers(node, client, n, seen):
+    for i in range(n):
+        seen[one_try(node, client, 20000 + i)] += 1
+        eventually(lambda: len(node.worker_pids()) == 4, "the worker is back", 20)
+    seen["migrated"] = node.status("/steering")["counts"]["migrated"]
+
+
+def scale_down(node, client, n, seen):
+    """All of them begin before three of four workers go; a fourth of them ends later still."""
+    half = {sport: begin(node, client, sport) for sport in range(20000, 20000 + n)}
+    node.ctl("workers", "scale", "1")
+    for i, (sport, seq) in enumerate(half.items()):
+        if i == n * 3 // 4:
+            time.sleep(1)
+        seen[end(node, client, sport, seq)] += 1
+    seen["held"] = sum(w["connections_accepted"] for w in node.workers() if w["slot"] > 0)
+    eventually(lambda: [w["slot"] for w in node.workers()] == [0], "those taken away have ended", 30)
+    listening = subprocess.run(["ss", "-Hltn", f"sport = :{node.proxy_port}"], capture_output=True, text=True, check=True).stdout
+    seen["listeners"] = len(listening.splitlines())
+
+
 def main():
-    from node import Node, eventually
+    is_scale = len(sys.argv) > 3
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     try:
         client = FakeClient()
     except OSError as error:
         return {"skip": f"no TUN device: {error}"}
-    node = Node(sys.argv[1], workers="4", bpf_pin_dir="", proxy_listen="off", worker_restart_delay_ms="200")
+    for name, value in (("tcp_migrate_req", 0), ("tcp_synack_retries", 1)):
+        Path(f"/proc/sys/net/ipv4/{name}").write_text(str(value))
+    node = Node(sys.argv[1], workers="4", bpf_pin_dir="", proxy_listen="off", worker_restart_delay_ms="200", steering="off" if is_scale else "auto")
     node.conf["proxy_listen"] = f"{HERE}:{node.proxy_port}"
     seen = {"served": 0, "reset": 0, "silent": 0}
     try:
         node.start()
-        if not node.status("/steering")["bpf"]:
+        if not is_scale and not node.status("/steering")["bpf"]:
             return {"skip": node.status("/steering")["reason"]}
         node.wait_settled()
-        for i in range(int(sys.argv[2])):
-            seen[one_try(node, client, 20000 + i)] += 1
-            eventually(lambda: len(node.worker_pids()) == 4, "the worker is back", 20)
-        return {**seen, "migrated": node.status("/steering")["counts"]["migrated"]}
+        (scale_down if is_scale else kill_workers)(node, client, int(sys.argv[2]), seen)
+        return seen
     finally:
         node.clean_up()
 

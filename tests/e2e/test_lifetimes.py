@@ -255,10 +255,8 @@ def scale(node, *counts):
 
 
 @MODES
-def test_scale_changes_under_load_fail_no_request(make_serving, how):
+def test_scale_changes_under_load_fail_no_request(own_network, make_serving, how):
     node = make_serving(how, workers_max="6")
-    if node.status("/steering")["migration"] == "none":
-        pytest.skip("no migration of what waits here")
     with all_kinds_of_clients(node):
         scale(node, 4, 1, 3, 2)
     eventually(lambda: processes(node, "draining") == [], "those taken away have ended", 30)
@@ -268,21 +266,40 @@ def test_scale_changes_under_load_fail_no_request(make_serving, how):
 
 @pytest.mark.long
 @MODES
-def test_twenty_scale_changes_under_load_fail_no_request(make_serving, how):
+def test_twenty_scale_changes_under_load_fail_no_request(own_network, make_serving, how):
     node = make_serving(how, workers_max="6")
-    if node.status("/steering")["migration"] == "none":
-        pytest.skip("no migration of what waits here")
     with all_kinds_of_clients(node):
         for _ in range(5):
             scale(node, 4, 2, 3, 1)
 
 
+def test_a_worker_that_was_taken_away_not_long_ago_goes_on_with_its_process(make_serving):
+    """Without eBPF it accepts until no handshake can be on its way any more (here: about a minute)."""
+    node = make_serving(WITHOUT_BPF, workers="3", workers_max="3")
+    before = {w["slot"]: w["pid"] for w in node.workers()}
+    node.ctl("workers", "scale", "1")
+    assert {w["slot"]: (w["pid"], w["state"]) for w in node.workers()} == {0: (before[0], "ready"), 1: (before[1], "draining"), 2: (before[2], "draining")}
+    counted = [w["connections_accepted"] for w in node.workers()]
+    for _ in range(60):
+        assert node.get("/r").status_code == 200
+    now = [w["connections_accepted"] for w in node.workers()]
+    assert now[1:] == counted[1:] and now[0] >= counted[0] + 60
+    os.kill(before[2], signal.SIGKILL)  # its listener is still there: another process accepts
+    eventually(lambda: [w["pid"] for w in node.workers()][2] not in (0, before[2]), "it is back")
+    node.ctl("workers", "scale", "3")
+    assert {w["slot"]: w["state"] for w in node.workers()} == {0: "ready", 1: "ready", 2: "ready"}
+    assert node.workers()[1]["pid"] == before[1]
+    for _ in range(100):
+        assert node.get("/r").status_code == 200
+    assert all(b > a for a, b in zip(now, [w["connections_accepted"] for w in node.workers()]))
+    assert node.status("/status/ready")["message"] == "ready"
+    node.may_crash = True
+
+
 @MODES
-def test_what_waits_for_a_worker_that_is_taken_away_is_served(make_serving, how):
+def test_what_waits_for_a_worker_that_is_taken_away_is_served(own_network, make_serving, how):
     """The worker that goes is stopped (SIGSTOP) with connections in its queue; it gives them up when it runs again."""
     node = make_serving({**how, **({"steering_mode": "round_robin"} if not how else {})}, workers="4", worker_hang_ms="60000")
-    if node.status("/steering")["migration"] == "none":
-        pytest.skip("no migration of what waits here")
     stopped = [w["pid"] for w in node.workers() if w["slot"] > 0]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

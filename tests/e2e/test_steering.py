@@ -279,8 +279,8 @@ def test_what_waits_for_a_worker_that_dies_is_served_by_the_others_at_once(make_
     assert steering(node)["counts"]["migrated"] >= 1
 
 
-def test_a_handshake_in_flight_when_its_worker_dies_ends_at_another(tmp_path):
-    run = subprocess.run(["unshare", "--net", sys.executable, Path(__file__).with_name("handshake_in_flight.py"), tmp_path, "8"],
+def handshakes_in_flight(tmp_path, *arguments):
+    run = subprocess.run(["unshare", "--net", sys.executable, Path(__file__).with_name("handshake_in_flight.py"), tmp_path, *arguments],
                          capture_output=True, text=True, timeout=120 * slow(), check=False)
     if "unshare failed" in run.stderr:
         pytest.skip("no network namespace can be made here: " + run.stderr.strip())
@@ -288,7 +288,17 @@ def test_a_handshake_in_flight_when_its_worker_dies_ends_at_another(tmp_path):
     seen = json.loads(run.stdout.splitlines()[-1])
     if "skip" in seen:
         pytest.skip(seen["skip"])
+    return seen
+
+
+def test_a_handshake_in_flight_when_its_worker_dies_ends_at_another(tmp_path):
+    seen = handshakes_in_flight(tmp_path, "8")
     assert seen["served"] == 8 and seen["migrated"] >= 8, seen
+
+
+def test_a_handshake_in_flight_when_its_worker_is_taken_away_without_bpf_ends_there(tmp_path):
+    seen = handshakes_in_flight(tmp_path, "16", "scale")
+    assert seen["served"] == 16 and seen["held"] > 0 and seen["listeners"] == 1, seen
 
 
 @pytest.mark.long

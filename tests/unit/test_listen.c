@@ -14,6 +14,7 @@
 
 #include "master/backoff.h"
 #include "master/listen.h"
+#include "master/listen_share.h"
 
 /* "127.0.0.1:port" that nobody listens on. */
 static void free_address(char *ret, size_t size)
@@ -109,6 +110,133 @@ static void a_process_that_ran_long_is_started_at_once_again(void **state)
 	assert_int_equal(backoff_next(&b, BACKOFF_STABLE_MS), BACKOFF_FIRST_MS);
 }
 
+static void three_workers(struct listeners **ret)
+{
+	struct why why = WHY_NONE;
+	char list[32];
+
+	free_address(list, sizeof(list));
+	assert_int_equal(listeners_open(ret, list, 3, &why), 0);
+}
+
+/* n connections: how many came to each worker. */
+static void connect_many(const struct listeners *l, int n, int ret[4])
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_port = htons(listeners_port(l, 0))};
+	int clients[64], fd;
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_true(n <= 64);
+	for (int i = 0; i < n; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(clients[i], (struct sockaddr *)&sa, sizeof(sa)), 0);
+	}
+	for (uint32_t w = 0; w < listeners_workers(l); w++) {
+		ret[w] = 0;
+		while ((fd = accept4(listeners_fd(l, w, 0), NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+			ret[w]++;
+			close(fd);
+		}
+		assert_int_equal(errno, EAGAIN);
+	}
+	for (int i = 0; i < n; i++)
+		close(clients[i]);
+}
+
+static void a_worker_that_is_left_out_gets_nothing_and_the_others_all(void **state)
+{
+	sl_auto(listeners) l = NULL;
+	struct why why = WHY_NONE;
+	int got[4];
+
+	(void)state;
+	three_workers(&l);
+	for (uint32_t out = 0; out < 3; out++) {
+		assert_int_equal(listeners_share(l, 1U << out, &why), 0);
+		connect_many(l, 64, got);
+		for (uint32_t w = 0; w < 3; w++)
+			assert_true((got[w] == 0) == (w == out));
+		assert_int_equal(got[0] + got[1] + got[2], 64);
+	}
+	assert_int_equal(listeners_share(l, 3, &why), 0);
+	connect_many(l, 64, got);
+	assert_int_equal(got[2], 64);
+}
+
+static void nobody_left_out_and_everybody_left_out_is_the_kernels_choice(void **state)
+{
+	sl_auto(listeners) l = NULL;
+	struct why why = WHY_NONE;
+	int got[4];
+
+	(void)state;
+	three_workers(&l);
+	assert_int_equal(listeners_share(l, 0, &why), 0); /* there is no filter to take away */
+	assert_int_equal(listeners_share(l, 4, &why), 0);
+	assert_int_equal(listeners_share(l, 7, &why), 0);
+	connect_many(l, 64, got);
+	assert_true(got[0] > 0 && got[1] > 0 && got[2] > 0);
+	assert_int_equal(listeners_share(l, 0, &why), 0);
+	connect_many(l, 64, got);
+	assert_true(got[0] > 0 && got[1] > 0 && got[2] > 0);
+}
+
+static void listeners_are_added_and_dropped_at_the_end_and_keep_their_places(void **state)
+{
+	sl_auto(listeners) l = NULL;
+	struct why why = WHY_NONE;
+	int got[4];
+
+	(void)state;
+	three_workers(&l);
+	/* one that is left out before it is there */
+	assert_int_equal(listeners_share(l, 8, &why), 0);
+	assert_int_equal(listeners_add(l, &why), 0);
+	assert_int_equal(listeners_workers(l), 4);
+	connect_many(l, 64, got);
+	assert_int_equal(got[3], 0);
+	assert_int_equal(listeners_share(l, 7, &why), 0);
+	connect_many(l, 64, got);
+	assert_int_equal(got[3], 64);
+	listeners_drop(l);
+	listeners_drop(l);
+	assert_int_equal(listeners_workers(l), 2);
+	assert_int_equal(listeners_add(l, &why), 0);
+	assert_int_equal(listeners_share(l, 3, &why), 0);
+	connect_many(l, 64, got);
+	assert_int_equal(got[2], 64);
+}
+
+static void what_came_before_it_was_left_out_is_still_in_its_queue(void **state)
+{
+	sl_auto(listeners) l = NULL;
+	struct why why = WHY_NONE;
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	int client, fd;
+
+	(void)state;
+	three_workers(&l);
+	sa.sin_port = htons(listeners_port(l, 0));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(listeners_share(l, 6, &why), 0);
+	client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listeners_share(l, 1, &why), 0);
+	fd = accept4(listeners_fd(l, 0, 0), NULL, NULL, SOCK_CLOEXEC);
+	assert_true(fd >= 0);
+	close(fd);
+	close(client);
+}
+
+static void a_handshake_is_over_when_its_last_retry_was_in_vain(void **state)
+{
+	uint32_t ms = listeners_handshake_ms();
+
+	(void)state;
+	assert_true(ms >= 2000);
+	assert_int_equal(ms % 1000, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +246,13 @@ int main(void)
 			cmocka_unit_test(no_address_at_all_is_no_error),
 			cmocka_unit_test(
 					a_process_that_keeps_ending_is_started_less_and_less_often),
+			cmocka_unit_test(a_worker_that_is_left_out_gets_nothing_and_the_others_all),
+			cmocka_unit_test(
+					nobody_left_out_and_everybody_left_out_is_the_kernels_choice),
+			cmocka_unit_test(
+					listeners_are_added_and_dropped_at_the_end_and_keep_their_places),
+			cmocka_unit_test(what_came_before_it_was_left_out_is_still_in_its_queue),
+			cmocka_unit_test(a_handshake_is_over_when_its_last_retry_was_in_vain),
 			cmocka_unit_test(a_process_that_ran_long_is_started_at_once_again),
 	};
 
