@@ -50,10 +50,13 @@ tests_unit_test_jail_SOURCES = tests/unit/test_jail.c
 tests_unit_test_jail_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_jail_LDADD = $(LIBJAIL) $(LIBBASE) $(SECCOMP_LIBS) $(UNIT_LIBS)
 
-check_PROGRAMS += tests/unit/test_schema tests/unit/test_schema_update
+check_PROGRAMS += tests/unit/test_schema tests/unit/test_schema_update tests/unit/test_schema_words
 tests_unit_test_schema_update_SOURCES = tests/unit/test_schema_update.c tests/unit/schema_case.h
 tests_unit_test_schema_update_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_update_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
+tests_unit_test_schema_words_SOURCES = tests/unit/test_schema_words.c tests/unit/schema_case.h
+tests_unit_test_schema_words_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_schema_words_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c tests/unit/schema_case.h
 tests_unit_test_schema_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_schema_LDADD = $(LIBPLUGIN) $(LIBBASE) $(LIBPLUGIN_LIBS) $(UNIT_LIBS)

@@ -37,6 +37,18 @@ static json_t *kind_STRING(const json_t *arg, unsigned int depth)
 	return json_is_string(arg) ? NULL : schema_message("expected a string");
 }
 
+static json_t *kind_ON_DELETE(const json_t *arg, unsigned int depth)
+{
+	const char *text = json_string_value(arg);
+
+	if (text == NULL)
+		return kind_STRING(arg, depth);
+	if (strcmp(text, "restrict") == 0 || strcmp(text, "cascade") == 0 ||
+			strcmp(text, "null") == 0)
+		return NULL;
+	return schema_message("expected one of: restrict, cascade, null");
+}
+
 static json_t *kind_BOOLEAN(const json_t *arg, unsigned int depth)
 {
 	(void)depth;
@@ -313,6 +325,12 @@ static json_t *check_attributes(const json_t *def, const char *type, unsigned in
 		if (error != NULL)
 			json_object_set_new(errors, name, error);
 	}
+	if (json_is_true(json_object_get(def, "unique_across_ws")) &&
+			!json_is_true(json_object_get(def, "unique")))
+		json_object_set_new(errors, "unique",
+				schema_message(json_object_get(def, "unique") == NULL
+								? "required field missing"
+								: "value must be true"));
 	if (json_object_size(errors) > 0)
 		return errors;
 	json_decref(errors);

@@ -46,7 +46,7 @@
 	X(unique,             BOOLEAN,     SCHEMA_STRING | SCHEMA_FOREIGN | ON_NUMBERS) \
 	X(unique_across_ws,   BOOLEAN,     SCHEMA_STRING | SCHEMA_FOREIGN | ON_NUMBERS) \
 	X(reference,          STRING,      ON_ALL) \
-	X(on_delete,          STRING,      ON_ALL) \
+	X(on_delete,          ON_DELETE,   ON_ALL) \
 	X(abstract,           BOOLEAN,     SCHEMA_STRING | ON_NUMBERS | SCHEMA_RECORD | SCHEMA_MAP | ON_LISTS) \
 	X(immutable,          BOOLEAN,     ON_ALL) \
 	X(transient,          BOOLEAN,     SCHEMA_STRING | SCHEMA_BOOLEAN | ON_NUMBERS | ON_LISTS) \

@@ -42,7 +42,7 @@ static void print_real(struct buf *out, double number, bool is_whole)
 	if (fabs(number) >= DBL_MAX)
 		buf_printf(out, number > 0 ? "inf" : "-inf");
 	else if (is_whole)
-		buf_printf(out, "%.0f", number);
+		buf_printf(out, "%.0f", trunc(number));
 	else
 		buf_printf(out, "%.14g", number);
 }

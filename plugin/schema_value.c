@@ -185,9 +185,11 @@ static bool check_foreign(const json_t *value, json_t **ret_error)
 
 	if (!json_is_object(value))
 		return schema_fail(ret_error, "expected a record");
-	if (id == NULL || json_is_null(id))
-		return schema_fail(ret_error, "missing primary key");
-	if (!json_is_string(id))
+	if (id == NULL)
+		*ret_error = json_pack("{s:s}", "id", "missing primary key");
+	else if (json_is_null(id))
+		*ret_error = json_pack("{s:s}", "id", "required field missing");
+	else if (!json_is_string(id))
 		*ret_error = json_pack("{s:s}", "id", "expected a string");
 	else if (!uuid_is_valid(text))
 		*ret_error = json_pack("{s:s}", "id", "expected a valid UUID");
