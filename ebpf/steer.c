@@ -64,7 +64,26 @@ static uint32_t count_cpus(void)
 	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
 }
 
+static int reuse_maps(struct steer_bpf *skel, const struct steer_maps *maps)
+{
+	int r = bpf_map__reuse_fd(skel->maps.sluice_board, maps->board);
+
+	if (r == 0)
+		r = bpf_map__reuse_fd(skel->maps.sluice_socks, maps->socks);
+	if (r == 0)
+		r = bpf_map__reuse_fd(skel->maps.sluice_groups, maps->groups);
+	if (r == 0)
+		r = bpf_map__reuse_fd(skel->maps.bss, maps->tune);
+	return r;
+}
+
 int steer_new(struct steer **ret, struct steer_fault *ret_fault, struct why *why)
+{
+	return steer_new_on(ret, NULL, ret_fault, why);
+}
+
+int steer_new_on(struct steer **ret, const struct steer_maps *maps, struct steer_fault *ret_fault,
+		struct why *why)
 {
 	sl_auto(steer) s = calloc(1, sizeof(*s));
 	int r;
@@ -79,11 +98,15 @@ int steer_new(struct steer **ret, struct steer_fault *ret_fault, struct why *why
 	s->skel = steer_bpf__open();
 	if (s->skel == NULL)
 		return refuse(ret_fault, "open the steering program", errno, why);
+	r = maps != NULL ? reuse_maps(s->skel, maps) : 0;
+	if (r < 0)
+		return refuse(ret_fault, "take over the steering maps", -r, why);
 	r = steer_bpf__load(s->skel);
 	if (r < 0)
 		return refuse(ret_fault, find_failed_step(), -r, why);
 	s->skel->bss->sluice_tune.n_cpus = count_cpus();
-	s->skel->bss->sluice_tune.stale_ns = UINT64_MAX >> 1;
+	if (maps == NULL)
+		s->skel->bss->sluice_tune.stale_ns = UINT64_MAX >> 1;
 	*ret = sl_steal(s);
 	return 0;
 }
@@ -96,6 +119,15 @@ void steer_free(struct steer *s)
 	steer_bpf__destroy(s->skel);
 	s->magic = 0;
 	free(s);
+}
+
+void steer_get_maps(const struct steer *s, struct steer_maps *ret)
+{
+	sl_check(s, STEER_MAGIC);
+	*ret = (struct steer_maps){.board = bpf_map__fd(s->skel->maps.sluice_board),
+			.socks = bpf_map__fd(s->skel->maps.sluice_socks),
+			.groups = bpf_map__fd(s->skel->maps.sluice_groups),
+			.tune = bpf_map__fd(s->skel->maps.bss)};
 }
 
 int steer_board_fd(const struct steer *s)
@@ -268,4 +300,10 @@ int steer_pin(struct steer *s, const char *dir, struct why *why)
 	for (size_t i = 0; r == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
 		r = pin_as(dir, rows[i].name, rows[i].fd, why);
 	return r;
+}
+
+int steer_pin_program(struct steer *s, const char *dir, struct why *why)
+{
+	sl_check(s, STEER_MAGIC);
+	return pin_as(dir, "steer", bpf_program__fd(s->skel->progs.sluice_steer), why);
 }

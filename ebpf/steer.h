@@ -29,9 +29,21 @@ struct steer_fault {
 	int err;          /* errno */
 };
 
+/* The maps of a steering program that another image of this process loaded and attached, inherited
+ * through exec. */
+struct steer_maps {
+	int board, socks, groups, tune;
+};
+
 /* Creates the maps and loads the program; nothing is steered before steer_attach().  0,
  * STEER_E_UNAVAILABLE with why and *ret_fault, -errno. */
 int steer_new(struct steer **ret, struct steer_fault *ret_fault, struct why *why);
+/* The same on these maps: who has which place, counts and the board go on; the program before this
+ * one steers until steer_attach().  The descriptors stay the caller's. */
+int steer_new_on(struct steer **ret, const struct steer_maps *maps, struct steer_fault *ret_fault,
+		struct why *why);
+/* Borrowed. */
+void steer_get_maps(const struct steer *s, struct steer_maps *ret);
 /* The program stays attached to listeners that live on. */
 void steer_free(struct steer *s);
 SL_DEFINE_AUTO(steer);
@@ -62,6 +74,8 @@ void steer_get_counts(const struct steer *s, struct steer_counts *ret);
 
 /* Pins program and maps below dir (a BPF file system).  -errno with why. */
 int steer_pin(struct steer *s, const char *dir, struct why *why);
+/* The program alone: the maps are there since the program before this one. */
+int steer_pin_program(struct steer *s, const char *dir, struct why *why);
 
 /* steer_mode.c: also without BPF */
 /* "least_conn" */

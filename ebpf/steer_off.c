@@ -16,6 +16,19 @@ int steer_new(struct steer **ret, struct steer_fault *ret_fault, struct why *why
 	return STEER_E_UNAVAILABLE;
 }
 
+int steer_new_on(struct steer **ret, const struct steer_maps *maps, struct steer_fault *ret_fault,
+		struct why *why)
+{
+	(void)maps;
+	return steer_new(ret, ret_fault, why);
+}
+
+void steer_get_maps(const struct steer *s, struct steer_maps *ret)
+{
+	(void)s;
+	*ret = (struct steer_maps){-1, -1, -1, -1};
+}
+
 void steer_free(struct steer *s)
 {
 	sl_assert(s == NULL);
@@ -77,4 +90,9 @@ int steer_pin(struct steer *s, const char *dir, struct why *why)
 {
 	(void)s, (void)dir;
 	return why_errno(why, ENOSYS, "steering");
+}
+
+int steer_pin_program(struct steer *s, const char *dir, struct why *why)
+{
+	return steer_pin(s, dir, why);
 }

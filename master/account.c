@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "master/handover.h"
 #include "master/histogram_json.h"
 #include "master/metric.h"
 #include "shm/traffic.h"
@@ -18,7 +19,8 @@ struct account {
 	struct traffic *traffic;
 };
 
-int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots, struct why *why)
+int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots,
+		const struct handover *before, struct why *why)
 {
 	const struct traffic_shape shape = {n_slots, conf->traffic_routes};
 	sl_auto(account) a = calloc(1, sizeof(*a));
@@ -28,7 +30,12 @@ int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots,
 		return why_errno(why, ENOMEM, "traffic counters");
 	a->magic = ACCOUNT_MAGIC;
 	a->fd = -1;
-	r = traffic_create(&a->fd, shape, why);
+	if (before != NULL) {
+		a->fd = handover_take(before->traffic_fd);
+		r = a->fd < 0 ? why_errno(why, -a->fd, "traffic counters") : 0;
+	} else {
+		r = traffic_create(&a->fd, shape, why);
+	}
 	if (r == 0)
 		r = traffic_open(&a->traffic, a->fd, shape, why);
 	if (r == 0)

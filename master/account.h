@@ -13,8 +13,11 @@
 #include "shm/conf.h"
 
 struct account;
+struct handover;
 
-int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots, struct why *why);
+/* before: what the image of sluiced before this one counted in; NULL: nothing yet. */
+int account_new(struct account **ret, const struct conf *conf, uint32_t n_slots,
+		const struct handover *before, struct why *why);
 void account_free(struct account *a);
 SL_DEFINE_AUTO(account);
 

@@ -5,6 +5,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "master/handover.h"
+
 /* Workers only write to the memory; a count there says that something is new. */
 #define LOOK_MS 200
 
@@ -31,7 +33,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 }
 
 int breakers_new(struct breakers **ret, struct event_base *base, const struct conf *conf,
-		void (*changed)(void *arg), void *arg, struct why *why)
+		const struct handover *before, void (*changed)(void *arg), void *arg,
+		struct why *why)
 {
 	const struct breaker_conf c = {conf->plugin_breaker_trips, conf->plugin_breaker_window_ms,
 			conf->plugin_breaker_retry_ms};
@@ -44,7 +47,12 @@ int breakers_new(struct breakers **ret, struct event_base *base, const struct co
 	b->fd = -1;
 	b->changed = changed;
 	b->arg = arg;
-	r = breaker_create(&b->memory, &b->fd, &c, why);
+	if (before != NULL) {
+		b->fd = handover_take(before->breaker_fd);
+		r = breaker_map(&b->memory, b->fd, &c, why);
+	} else {
+		r = breaker_create(&b->memory, &b->fd, &c, why);
+	}
 	if (r < 0)
 		return r;
 	b->look = event_new(base, -1, EV_PERSIST, on_look, b);

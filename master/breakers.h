@@ -12,10 +12,13 @@
 
 struct breakers;
 struct event_base;
+struct handover;
 
-/* changed is called soon after one or more changes. */
+/* changed is called soon after one or more changes.  before: of the image of sluiced before this
+ * one, whose breakers these are; NULL: all are closed. */
 int breakers_new(struct breakers **ret, struct event_base *base, const struct conf *conf,
-		void (*changed)(void *arg), void *arg, struct why *why);
+		const struct handover *before, void (*changed)(void *arg), void *arg,
+		struct why *why);
 void breakers_free(struct breakers *b);
 SL_DEFINE_AUTO(breakers);
 

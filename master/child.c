@@ -148,6 +148,24 @@ void child_start(struct child *c)
 	}
 }
 
+int child_adopt(struct child *c, pid_t pid, uint32_t starts, uint64_t started_ms)
+{
+	siginfo_t info = {.si_pid = 0};
+	int r;
+
+	sl_check(c, CHILD_MAGIC);
+	sl_assert(c->pid == 0);
+	c->starts = starts;
+	c->started_ms = started_ms;
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -errno;
+	c->pid = pid;
+	r = watch_process(c);
+	if (r < 0)
+		forget_process(c);
+	return r;
+}
+
 static void on_respawn(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -252,6 +270,30 @@ pid_t child_pid(const struct child *c)
 uint32_t child_restarts(const struct child *c)
 {
 	return c->starts > 0 ? c->starts - 1 : 0;
+}
+
+uint32_t child_starts(const struct child *c)
+{
+	return c->starts;
+}
+
+uint64_t child_started_ms(const struct child *c)
+{
+	return c->started_ms;
+}
+
+uint32_t child_grace_ms(const struct child *c)
+{
+	struct timeval at, now, left;
+
+	if (c->pid == 0 || !event_pending(c->impatience, EV_TIMEOUT, &at))
+		return 0;
+	/* libevent tells the time of day */
+	evutil_gettimeofday(&now, NULL);
+	if (!evutil_timercmp(&at, &now, >))
+		return 1;
+	evutil_timersub(&at, &now, &left);
+	return (uint32_t)(left.tv_sec * 1000 + left.tv_usec / 1000 + 1);
 }
 
 uint64_t child_age_ms(const struct child *c)

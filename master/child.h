@@ -33,6 +33,10 @@ SL_DEFINE_AUTO(child);
 void child_set_delay(struct child *c, uint32_t first_ms);
 /* Starts it now, and again after every end until child_stop(). */
 void child_start(struct child *c);
+/* One that runs already, a child of this process too: it was started by the image of the program
+ * before this one, `starts` times so far, the last time at started_ms (monotonic).  -errno: it is
+ * no child of ours. */
+int child_adopt(struct child *c, pid_t pid, uint32_t starts, uint64_t started_ms);
 /* signal (0 = none: it was told otherwise) now, SIGKILL after grace_ms; ended(is_last).
  * When nothing runs: false, and ended() is not called. */
 bool child_stop(struct child *c, int signal, uint32_t grace_ms);
@@ -41,5 +45,9 @@ void child_replace(struct child *c, int signal, uint32_t grace_ms);
 
 pid_t child_pid(const struct child *c); /* 0 = not running */
 uint32_t child_restarts(const struct child *c);
+uint32_t child_starts(const struct child *c);
+uint64_t child_started_ms(const struct child *c); /* monotonic */
+/* Milliseconds that it has until SIGKILL; 0 = nobody waits for its end. */
+uint32_t child_grace_ms(const struct child *c);
 /* Milliseconds since the newest start. */
 uint64_t child_age_ms(const struct child *c);

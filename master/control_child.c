@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "master/handover.h"
 #include "master/spawn.h"
 #include "shm/programs.h"
 
@@ -74,6 +75,29 @@ void control_child_free(struct control_child *c)
 void control_child_start(struct control_child *c)
 {
 	child_start(c->child);
+}
+
+int control_child_adopt(struct control_child *c, const struct handover *before, struct why *why)
+{
+	int r;
+
+	if (before->control_pid == 0)
+		return 0;
+	r = child_adopt(c->child, (pid_t)before->control_pid, (uint32_t)before->control_starts,
+			before->control_started_ms);
+	return r < 0 ? why_errno(why, -r, "sluice-control") : 0;
+}
+
+void control_child_hand_over(const struct control_child *c, struct handover *h)
+{
+	h->control_pid = (uint64_t)child_pid(c->child);
+	h->control_starts = child_starts(c->child);
+	h->control_started_ms = child_started_ms(c->child);
+}
+
+void control_child_restart(struct control_child *c)
+{
+	child_replace(c->child, SIGTERM, STOP_GRACE_MS);
 }
 
 bool control_child_stop(struct control_child *c, bool is_fast)

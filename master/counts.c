@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "master/handover.h"
 
 /* A worker reports every second: a version that fell silent was unloaded. */
 #define SILENT_MS 5000
@@ -194,4 +195,66 @@ void counts_of(const struct counts *c, const char *plugin, struct plugin_total *
 	*ret = (struct plugin_total){.runs = 0};
 	if (p != NULL)
 		sum(p, ret);
+}
+
+/* ---- from image to image ---- */
+
+static bool hand_over_plugin(const struct plugin *p, struct handover *h)
+{
+	struct handover_count *row = handover_add_count(h);
+	const struct live *l;
+
+	if (row == NULL)
+		return false;
+	row->total = p->past;
+	TAILQ_FOREACH (l, &p->live, link) {
+		row = handover_add_count(h);
+		if (row == NULL)
+			return false;
+		row->slot = l->slot;
+		memcpy(row->version, l->version, sizeof(row->version));
+		row->total = l->now;
+		memcpy(row->total.plugin, p->past.plugin, sizeof(row->total.plugin));
+	}
+	return true;
+}
+
+bool counts_hand_over(const struct counts *c, struct handover *h)
+{
+	const struct plugin *p;
+	bool is_done = true;
+
+	TAILQ_FOREACH (p, &c->plugins, link) {
+		is_done = is_done && hand_over_plugin(p, h);
+	}
+	return is_done;
+}
+
+static bool adopt_row(struct counts *c, const struct handover_count *row)
+{
+	struct plugin *p = find_or_add(c, str_of(row->total.plugin));
+	struct str version = {(const char *)row->version, sizeof(row->version)};
+	struct live *l;
+
+	if (p == NULL)
+		return false;
+	if (row->slot == HANDOVER_PAST) {
+		p->past = row->total;
+		return true;
+	}
+	l = find_live(p, row->slot, version);
+	if (l == NULL)
+		return false;
+	l->now = row->total;
+	l->heard_ms = clock_mono_ms();
+	return true;
+}
+
+bool counts_adopt(struct counts *c, const struct handover *h)
+{
+	bool is_done = true;
+
+	for (size_t i = 0; i < h->n_counts; i++)
+		is_done = adopt_row(c, &h->counts[i]) && is_done;
+	return is_done;
 }

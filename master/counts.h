@@ -25,6 +25,7 @@
 /* clang-format on */
 
 struct counts;
+struct handover;
 
 struct plugin_total {
 	char plugin[128];
@@ -46,3 +47,7 @@ void counts_gone(struct counts *c, uint32_t slot);
 bool counts_at(const struct counts *c, size_t i, struct plugin_total *ret);
 /* Zeros when nothing was heard of it. */
 void counts_of(const struct counts *c, const char *plugin, struct plugin_total *ret);
+
+/* For the next image of sluiced (master/handover), and from the one before.  False: no memory. */
+bool counts_hand_over(const struct counts *c, struct handover *h);
+bool counts_adopt(struct counts *c, const struct handover *h);

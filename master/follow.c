@@ -429,6 +429,19 @@ int follow_start(struct follow *f, struct why *why)
 	return stream_client_new(&f->client, f->base, &conf, &client_events, f, why);
 }
 
+bool follow_is_busy(const struct follow *f)
+{
+	return f->plan != NULL;
+}
+
+void follow_drop_update(struct follow *f)
+{
+	if (f->plan == NULL)
+		return;
+	drop_plan(f);
+	stream_client_reset(f->client, "sluiced is replaced");
+}
+
 void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation)
 {
 	rollout_generation(f->rollout, slot, generation);

@@ -41,6 +41,11 @@ SL_DEFINE_AUTO(follow);
 /* Dials control, for good. */
 int follow_start(struct follow *f, struct why *why);
 
+/* An Update is under way. */
+bool follow_is_busy(const struct follow *f);
+/* Drops what is not committed; it comes again with the next stream. */
+void follow_drop_update(struct follow *f);
+
 /* What supervise hears from workers. */
 void follow_worker_at(struct follow *f, uint32_t slot, uint64_t generation);
 /* So many workers count as all of them. */

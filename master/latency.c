@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "ebpf/latmap.h"
+#include "master/handover.h"
 #include "master/histogram_json.h"
 #include "master/metric.h"
 #include "plugin/phase.h"
@@ -95,6 +96,26 @@ int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_slots,
 		r = lat_create(&l->rows_fd, &l->names_fd, shape, why);
 	if (r == 0)
 		r = lat_open(&l->lat, l->rows_fd, l->names_fd, shape, why);
+	if (r == 0)
+		*ret = sl_steal(l);
+	return r;
+}
+
+int latency_adopt(struct latency **ret, const struct conf *conf, uint32_t n_slots,
+		const struct handover *before, struct why *why)
+{
+	const struct lat_shape shape = {n_slots, lat_plugins_round(conf->plugin_latency_slots)};
+	sl_auto(latency) l = calloc(1, sizeof(*l));
+	int r;
+
+	if (l == NULL)
+		return why_errno(why, ENOMEM, "latency");
+	l->magic = LATENCY_MAGIC;
+	l->rows_fd = handover_take(before->lat_rows_fd);
+	l->names_fd = handover_take(before->lat_names_fd);
+	if (l->rows_fd < 0 || l->names_fd < 0)
+		return why_errno(why, EBADF, "latency");
+	r = lat_open(&l->lat, l->rows_fd, l->names_fd, shape, why);
 	if (r == 0)
 		*ret = sl_steal(l);
 	return r;

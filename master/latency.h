@@ -13,12 +13,16 @@
 #include "base/why.h"
 #include "shm/conf.h"
 
+struct handover;
 struct latency;
 struct snap_view;
 
 /* pin_dir: where BPF maps are pinned; "" = no BPF here: a memfd of the same layout.  -errno. */
 int latency_new(struct latency **ret, const struct conf *conf, uint32_t n_slots,
 		const char *pin_dir, struct why *why);
+/* With the rows of the image of sluiced before this one; what it pinned stays as it is. */
+int latency_adopt(struct latency **ret, const struct conf *conf, uint32_t n_slots,
+		const struct handover *before, struct why *why);
 void latency_free(struct latency *l);
 SL_DEFINE_AUTO(latency);
 

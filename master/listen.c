@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "master/handover.h"
 #include "shm/conf.h"
 
 /* The workers of a master that was killed hold their listeners until they are dead, too. */
@@ -165,7 +166,7 @@ static int parse_list(const char *list, struct endpoint *ret, unsigned *ret_n, s
 	return 0;
 }
 
-int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
+static int make(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
 {
 	sl_auto(listeners) l = calloc(1, sizeof(*l));
 	int r;
@@ -182,6 +183,17 @@ int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers,
 		return why_errno(why, ENOMEM, "listeners");
 	for (size_t i = 0; i < (size_t)CONF_WORKERS_MAX * l->n_addresses; i++)
 		l->fds[i] = -1;
+	*ret = sl_steal(l);
+	return 0;
+}
+
+int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
+{
+	sl_auto(listeners) l = NULL;
+	int r = make(&l, list, n_workers, why);
+
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < l->n_addresses; i++) {
 		r = open_address(l, i, why);
 		if (r < 0)
@@ -189,6 +201,87 @@ int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers,
 	}
 	*ret = sl_steal(l);
 	return 0;
+}
+
+/* Listening there; port 0 of the list is any port. */
+static bool is_at(int fd, const struct endpoint *e)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa = {.any.sa_family = AF_UNSPEC};
+	socklen_t n = sizeof(sa), size = sizeof(int);
+	int is_listening = 0;
+
+	if (getsockname(fd, &sa.any, &n) < 0 || sa.any.sa_family != e->sa.any.sa_family ||
+			getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 ||
+			!is_listening)
+		return false;
+	if (e->conf.is_v6)
+		return memcmp(&sa.v6.sin6_addr, &e->sa.v6.sin6_addr, sizeof(sa.v6.sin6_addr)) ==
+				       0 &&
+		       (e->conf.port == 0 || sa.v6.sin6_port == htons(e->conf.port));
+	return sa.v4.sin_addr.s_addr == e->sa.v4.sin_addr.s_addr &&
+	       (e->conf.port == 0 || sa.v4.sin_port == htons(e->conf.port));
+}
+
+static int adopt_one(struct listeners *l, const struct handover_listener *before, struct why *why)
+{
+	struct endpoint *e = &l->endpoints[before->address];
+	int *fd = &l->fds[before->worker * l->n_addresses + before->address];
+
+	if (*fd >= 0 || !is_at(before->fd, e)) {
+		why_set(why, "proxy_listen", 0, "fd %d is not the listener of %s:%u", before->fd,
+				e->conf.host, e->conf.port);
+		return -EBADF;
+	}
+	*fd = handover_take(before->fd);
+	if (*fd < 0)
+		return refuse_endpoint(e, -*fd, why);
+	return endpoint_learn_port(e, *fd, why);
+}
+
+int listeners_adopt(struct listeners **ret, const char *list, const struct handover *before,
+		struct why *why)
+{
+	sl_auto(listeners) l = NULL;
+	int r = make(&l, list, (uint32_t)before->n_listening, why);
+
+	if (r < 0)
+		return r;
+	if (before->n_listeners != (size_t)l->n_workers * l->n_addresses) {
+		why_set(why, "proxy_listen", 0, "%zu listeners, not %zu", before->n_listeners,
+				(size_t)l->n_workers * l->n_addresses);
+		return -EPROTO;
+	}
+	for (size_t i = 0; r == 0 && i < before->n_listeners; i++) {
+		const struct handover_listener *one = &before->listeners[i];
+
+		if (one->worker >= l->n_workers || one->address >= l->n_addresses)
+			return why_errno(why, EPROTO, "proxy_listen");
+		r = adopt_one(l, one, why);
+	}
+	if (r == 0)
+		*ret = sl_steal(l);
+	return r;
+}
+
+bool listeners_hand_over(const struct listeners *l, struct handover *h)
+{
+	sl_check(l, LISTENERS_MAGIC);
+	h->n_addresses = l->n_addresses;
+	h->n_listening = l->n_workers;
+	h->n_listeners = 0;
+	for (uint32_t w = 0; w < l->n_workers; w++) {
+		for (unsigned i = 0; i < l->n_addresses; i++) {
+			if (h->n_listeners == HANDOVER_LISTENERS_MAX)
+				return false;
+			h->listeners[h->n_listeners++] = (struct handover_listener){
+					w, i, l->fds[w * l->n_addresses + i]};
+		}
+	}
+	return true;
 }
 
 static int renew_one(int *fd, const struct endpoint *e, uint32_t worker, unsigned i,

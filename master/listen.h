@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -19,6 +20,13 @@ struct listeners;
 /* list: conf proxy_listen.  Refuses an address that another process listens on, also one that
  * shares it by SO_REUSEPORT.  -errno; why names address and reason. */
 int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why);
+/* The listeners of the image of sluiced before this one, n_workers of them; the same list.  -errno
+ * with why: they are not at these addresses. */
+struct handover;
+int listeners_adopt(struct listeners **ret, const char *list, const struct handover *before,
+		struct why *why);
+/* False: there are more than fit. */
+bool listeners_hand_over(const struct listeners *l, struct handover *h);
 /* A fresh socket for each address of a worker that is gone; `placed` hears of each before the old
  * one is closed, whose queue and half-open handshakes the kernel then gives to others.  One that
  * cannot be made leaves the old one; -errno with why. */

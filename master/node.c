@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "master/handover.h"
 #include "master/own_certificate.h"
 
 /* A child of a master that was killed may hold the lock for the moment it takes to die. */
@@ -184,7 +185,30 @@ static int load_id(struct node *n, struct why *why)
 	return 0;
 }
 
+static int adopt_lock(struct node *n, const struct handover *before, struct why *why)
+{
+	sl_auto_mem char *path = conf_path(n->conf, "sluiced.pid");
+
+	n->started_ms = before->started_ms;
+	n->pid_fd = handover_take(before->lock_fd);
+	if (n->pid_fd < 0 || path == NULL || !is_still_there(n->pid_fd, path))
+		return why_errno(why, EBADF, "the lock of prefix");
+	return 0;
+}
+
+void node_hand_over(const struct node *n, struct handover *h)
+{
+	h->lock_fd = n->pid_fd;
+	h->started_ms = n->started_ms;
+}
+
 int node_open(struct node **ret, const struct conf *conf, struct why *why)
+{
+	return node_adopt(ret, conf, NULL, why);
+}
+
+int node_adopt(struct node **ret, const struct conf *conf, const struct handover *before,
+		struct why *why)
 {
 	sl_auto(node) n = calloc(1, sizeof(*n));
 	int r;
@@ -200,7 +224,7 @@ int node_open(struct node **ret, const struct conf *conf, struct why *why)
 	if (r == 0)
 		r = prepare_prefix(n, why);
 	if (r == 0)
-		r = take_lock(n, why);
+		r = before != NULL ? adopt_lock(n, before, why) : take_lock(n, why);
 	if (r == 0)
 		r = load_id(n, why);
 	if (r == 0)

@@ -27,6 +27,11 @@ struct node {
  * makes node.id.  -EBUSY when another sluiced runs on this prefix (why has its pid);
  * -errno. */
 int node_open(struct node **ret, const struct conf *conf, struct why *why);
+/* The same with the lock and the age of the image of sluiced before this one. */
+struct handover;
+int node_adopt(struct node **ret, const struct conf *conf, const struct handover *before,
+		struct why *why);
+void node_hand_over(const struct node *n, struct handover *h);
 /* Removes sluiced.pid, gives the lock back. */
 void node_free(struct node *n);
 SL_DEFINE_AUTO(node);

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "master/handover.h"
 
 #define PINS_MAGIC SL_MAGIC('P', 'I', 'N', 'S')
 #define OWNER "owner"
@@ -144,6 +145,36 @@ int pins_open(struct pins **ret, const char *dir, const char *node_id, struct wh
 	free(p->dir);
 	free(p);
 	return r;
+}
+
+int pins_adopt(struct pins **ret, const char *dir, int fd, struct why *why)
+{
+	struct pins *p = calloc(1, sizeof(*p));
+
+	if (p == NULL || (p->dir = strdup(dir)) == NULL) {
+		free(p);
+		return why_errno(why, ENOMEM, "pins");
+	}
+	p->magic = PINS_MAGIC;
+	p->fd = handover_take(fd);
+	if (p->fd < 0) {
+		free(p->dir);
+		free(p);
+		return why_errno(why, EBADF, "pins");
+	}
+	*ret = p;
+	return 0;
+}
+
+int pins_fd(const struct pins *p)
+{
+	return p->fd;
+}
+
+void pins_remove(const struct pins *p, const char *name)
+{
+	sl_check(p, PINS_MAGIC);
+	unlinkat(p->fd, name, 0);
 }
 
 void pins_free(struct pins *p)

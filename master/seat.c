@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "master/child.h"
+#include "master/handover.h"
 #include "master/listen.h"
 #include "master/spawn.h"
 #include "master/steering.h"
@@ -174,6 +175,12 @@ static void on_channel(evutil_socket_t fd, short what, void *arg)
 
 /* ---- start and end of a process ---- */
 
+static int listen_to_channel(struct seat *s)
+{
+	s->readable = event_new(s->shared->base, s->channel, EV_READ | EV_PERSIST, on_channel, s);
+	return s->readable == NULL || event_add(s->readable, NULL) < 0 ? -ENOMEM : 0;
+}
+
 static int open_channel(struct seat *s, int *ret_theirs, struct why *why)
 {
 	int pair[2];
@@ -183,10 +190,10 @@ static int open_channel(struct seat *s, int *ret_theirs, struct why *why)
 	s->channel = pair[0];
 	*ret_theirs = pair[1];
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->readable = event_new(s->shared->base, s->channel, EV_READ | EV_PERSIST, on_channel, s);
-	if (s->wake < 0 || s->readable == NULL || event_add(s->readable, NULL) < 0)
-		return why_errno(why, errno != 0 ? errno : ENOMEM, "channel of worker %u",
-				seat_worker(s));
+	if (s->wake < 0)
+		return why_errno(why, errno, "channel of worker %u", seat_worker(s));
+	if (listen_to_channel(s) < 0)
+		return why_errno(why, ENOMEM, "channel of worker %u", seat_worker(s));
 	return 0;
 }
 
@@ -291,6 +298,59 @@ void seat_start(struct seat *s)
 {
 	sl_check(s, SEAT_MAGIC);
 	child_start(s->child);
+}
+
+static int adopt_channel(struct seat *s, const struct handover_seat *before, struct why *why)
+{
+	if (before->channel < 0 || before->wake < 0)
+		return 0; /* closed: it lied, and ends */
+	s->channel = handover_take(before->channel);
+	s->wake = handover_take(before->wake);
+	if (s->channel < 0 || s->wake < 0)
+		return why_errno(why, EBADF, "channel of worker %u", seat_worker(s));
+	return listen_to_channel(s) < 0
+			       ? why_errno(why, ENOMEM, "channel of worker %u", seat_worker(s))
+			       : 0;
+}
+
+int seat_adopt(struct seat *s, const struct handover_seat *before, struct why *why)
+{
+	int r;
+
+	sl_check(s, SEAT_MAGIC);
+	s->n_starts = before->starts;
+	if (before->pid == 0)
+		return 0;
+	s->is_ready = before->is_ready;
+	s->is_draining = before->is_draining;
+	s->has_served = before->has_served;
+	s->generation = before->generation;
+	r = child_adopt(s->child, before->pid, before->starts, before->started_ms);
+	if (r < 0)
+		return why_errno(why, -r, "process %d of worker %u", (int)before->pid,
+				seat_worker(s));
+	if (s->is_draining)
+		child_stop(s->child, 0, before->drain_ms);
+	return adopt_channel(s, before, why);
+}
+
+bool seat_hand_over(const struct seat *s, struct handover_seat *ret)
+{
+	sl_check(s, SEAT_MAGIC);
+	*ret = (struct handover_seat){.slot = s->slot,
+			.pid = seat_pid(s),
+			.channel = s->channel,
+			.wake = s->wake,
+			.is_ready = s->is_ready,
+			.is_draining = s->is_draining,
+			.has_served = s->has_served,
+			.generation = s->generation,
+			.starts = s->n_starts,
+			.started_ms = child_started_ms(s->child),
+			.drain_ms = child_grace_ms(s->child)};
+	if (ret->pid == 0)
+		ret->channel = ret->wake = -1;
+	return ret->pid != 0 || ret->starts != 0;
 }
 
 void seat_drain(struct seat *s, uint32_t drain_ms)

@@ -44,6 +44,11 @@ SL_DEFINE_AUTO(seat);
 
 /* Starts a process, and another one whenever it ends by itself, until it is drained or killed. */
 void seat_start(struct seat *s);
+/* What the image of sluiced before this one left there (master/handover): the process goes on. */
+struct handover_seat;
+int seat_adopt(struct seat *s, const struct handover_seat *before, struct why *why);
+/* The same the other way: what the next image has to know.  False: there is no process. */
+bool seat_hand_over(const struct seat *s, struct handover_seat *ret);
 /* No new connection from now on; its requests finish within drain_ms; none follows. */
 void seat_drain(struct seat *s, uint32_t drain_ms);
 /* signal now, SIGKILL after a second; none follows.  False: nothing ran. */

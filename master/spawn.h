@@ -14,7 +14,7 @@
 
 struct spawn_fd {
 	int fd; /* ours */
-	int as; /* the child's number, ≥ 3 */
+	int as; /* the child's number, not 0 */
 };
 
 /* argv[0] is the program's path.  0 and *ret, or -errno with why (also when exec failed). */

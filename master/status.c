@@ -6,16 +6,15 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/check.h"
 #include "master/account.h"
+#include "master/handover.h"
 #include "master/latency.h"
 #include "master/status_docs.h"
+#include "master/status_listen.h"
+#include "master/upgrade.h"
 #include "shm/conf.h"
 #include "stream/accept_pause.h"
 
@@ -28,7 +27,9 @@ struct status {
 	struct evhttp *open;      /* status_listen */
 	struct evhttp *operators; /* the unix socket */
 	struct accept_pause *open_pause, *operators_pause;
+	struct status_sockets sockets;
 	char *socket_path;
+	bool is_open; /* the path is ours; before, maybe another image's */
 };
 
 /* ---- answers ---- */
@@ -241,6 +242,42 @@ static void post_drain_cancel(struct evhttp_request *req, const struct status *s
 	answer_drain(req, s, false);
 }
 
+static void get_upgrade(struct evhttp_request *req, const struct status *s)
+{
+	send_json(req, HTTP_OK, upgrade_json(s->sources->upgrade));
+}
+
+/* ?binary=PATH&timeout_ms=N; what is missing has its default. */
+static void post_upgrade(struct evhttp_request *req, const struct status *s)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	uint64_t timeout_ms = UPGRADE_TIMEOUT_MS;
+	const char *binary, *timeout;
+	struct why why = WHY_NONE;
+	struct evkeyvalq args;
+	char text[1200];
+	int r = -EINVAL;
+
+	if (evhttp_parse_query_str(query != NULL ? query : "", &args) < 0) {
+		send_message(req, HTTP_BADREQUEST, "bad query");
+		return;
+	}
+	binary = evhttp_find_header(&args, "binary");
+	timeout = evhttp_find_header(&args, "timeout_ms");
+	if (timeout != NULL && (!str_to_u64(str_of(timeout), &timeout_ms) || timeout_ms == 0 ||
+					       timeout_ms > UPGRADE_TIMEOUT_MAX_MS))
+		why_set(&why, "timeout_ms", 0, "must be 1 to %d", UPGRADE_TIMEOUT_MAX_MS);
+	else
+		r = upgrade_start(s->sources->upgrade, binary != NULL ? binary : "",
+				(uint32_t)timeout_ms, &why);
+	evhttp_clear_headers(&args);
+	if (r < 0)
+		send_message(req, r == -EBUSY || r == -ESHUTDOWN ? 409 : HTTP_BADREQUEST,
+				why_text(&why, text, sizeof(text)));
+	else
+		get_upgrade(req, s);
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -286,6 +323,8 @@ static const struct route routes[] = {
 		{"/workers/scale", EVHTTP_REQ_POST, true, post_scale},
 		{"/drain", EVHTTP_REQ_POST, true, post_drain},
 		{"/drain/cancel", EVHTTP_REQ_POST, true, post_drain_cancel},
+		{"/upgrade", EVHTTP_REQ_GET, false, get_upgrade},
+		{"/upgrade", EVHTTP_REQ_POST, true, post_upgrade},
 		{"/reload", EVHTTP_REQ_POST, true, post_reload},
 };
 
@@ -353,69 +392,8 @@ static struct evhttp *make_server(
 	return http;
 }
 
-static int listen_open(struct status *s, struct why *why)
-{
-	const char *list = s->sources->node->conf->status_listen;
-	struct conf_address a;
-	struct str item;
-	int r;
-
-	while (conf_list_next(&list, &item)) {
-		r = conf_parse_address(item, &a, why);
-		if (r < 0)
-			return r;
-		if (evhttp_bind_socket_with_handle(s->open, a.host, a.port) == NULL) {
-			r = errno != 0 ? errno : EADDRINUSE;
-			why_set(why, "status_listen", 0, "cannot listen on %.*s: %s%s",
-					STR_ARG(item), strerror(r),
-					r == EADDRINUSE ? ": is another gateway running?" : "");
-			return -r;
-		}
-	}
-	return 0;
-}
-
-static int open_unix(const char *path, struct why *why)
-{
-	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	sl_auto_fd int fd = -1;
-
-	if (strlen(path) >= sizeof(sa.sun_path)) {
-		why_set(why, "prefix", 0, "%s is too long for a socket (%zu bytes at most)", path,
-				sizeof(sa.sun_path) - 1);
-		return -ENAMETOOLONG;
-	}
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return why_errno(why, errno, "%s", path);
-	/* the prefix is locked: what is there is left from a sluiced that is gone */
-	unlink(path);
-	if (fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
-			chmod(path, 0600) < 0 || listen(fd, 64) < 0)
-		return why_errno(why, errno, "%s", path);
-	return sl_steal_fd(&fd);
-}
-
-static int listen_operators(struct status *s, struct why *why)
-{
-	int fd;
-
-	s->socket_path = conf_path(s->sources->node->conf, "sluiced.sock");
-	if (s->socket_path == NULL)
-		return why_errno(why, ENOMEM, "sluiced.sock");
-	fd = open_unix(s->socket_path, why);
-	if (fd < 0)
-		return fd;
-	if (evhttp_accept_socket(s->operators, fd) < 0) {
-		close(fd);
-		return why_errno(why, ENOMEM, "sluiced.sock");
-	}
-	return 0;
-}
-
 int status_new(struct status **ret, struct event_base *base, const struct status_sources *sources,
-		struct why *why)
+		const struct handover *before, struct why *why)
 {
 	sl_auto(status) s = calloc(1, sizeof(*s));
 	int r;
@@ -428,17 +406,30 @@ int status_new(struct status **ret, struct event_base *base, const struct status
 	s->operators = make_server(base, on_operators_request, s);
 	if (s->open == NULL || s->operators == NULL)
 		return why_errno(why, ENOMEM, "status API");
-	r = listen_open(s, why);
+	s->socket_path = conf_path(sources->node->conf, "sluiced.sock");
+	if (s->socket_path == NULL)
+		return why_errno(why, ENOMEM, "sluiced.sock");
+	r = status_listen_open(
+			s->open, sources->node->conf->status_listen, before, &s->sockets, why);
 	if (r == 0)
-		r = listen_operators(s, why);
+		r = status_listen_operators(s->operators, s->socket_path, before, &s->sockets, why);
 	if (r == 0)
 		r = accept_pause_new(&s->open_pause, base, s->open, "status_listen", why);
 	if (r == 0)
 		r = accept_pause_new(&s->operators_pause, base, s->operators, "sluiced.sock", why);
 	if (r < 0)
 		return r;
+	s->is_open = true;
 	*ret = sl_steal(s);
 	return 0;
+}
+
+void status_hand_over(const struct status *s, struct handover *h)
+{
+	sl_check(s, STATUS_MAGIC);
+	h->operators_fd = s->sockets.operators;
+	h->n_status = s->sockets.n;
+	memcpy(h->status, s->sockets.fds, s->sockets.n * sizeof(h->status[0]));
 }
 
 void status_free(struct status *s)
@@ -452,7 +443,7 @@ void status_free(struct status *s)
 		evhttp_free(s->open);
 	if (s->operators != NULL)
 		evhttp_free(s->operators);
-	if (s->socket_path != NULL)
+	if (s->is_open)
 		unlink(s->socket_path);
 	free(s->socket_path);
 	s->magic = 0;

@@ -4,7 +4,8 @@
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
  *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics
- *	/steering    POST /steering /workers/restart /workers/scale /reload (socket only)
+ *	/steering /upgrade
+ *	POST /steering /workers/restart /workers/scale /upgrade /reload (socket only)
  */
 #pragma once
 
@@ -24,7 +25,9 @@ struct child;
 struct expiry;
 struct latency;
 struct event_base;
+struct handover;
 struct status;
+struct upgrade;
 
 /* What there is to tell; everything is borrowed. */
 struct status_sources {
@@ -40,6 +43,7 @@ struct status_sources {
 	const struct latency *latency; /* NULL: role control_plane */
 	const struct breaker *breaker; /* NULL: role control_plane */
 	struct expiry *expiry;
+	struct upgrade *upgrade;
 	const struct child *control; /* sluice-control; NULL: role data_plane */
 	bool is_stopping;
 	/* POST /reload: notes for the operator, one per line; malloc'd, NULL with why. */
@@ -47,8 +51,11 @@ struct status_sources {
 	void *arg;
 };
 
-/* sources: borrowed, read at every request. */
+/* sources: borrowed, read at every request.  before: the image of sluiced before this one, whose
+ * listening sockets go on; NULL: there was none. */
 int status_new(struct status **ret, struct event_base *base, const struct status_sources *sources,
-		struct why *why);
+		const struct handover *before, struct why *why);
+/* For the next image. */
+void status_hand_over(const struct status *s, struct handover *h);
 void status_free(struct status *s);
 SL_DEFINE_AUTO(status);

@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "master/child.h"
+#include "master/image.h"
 #include "master/proc.h"
+#include "master/upgrade.h"
 #include "plugin/phase.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
@@ -169,12 +171,13 @@ static json_t *dict_json(const struct status_sources *s)
 static json_t *sluice_json(const struct status_sources *s)
 {
 	const struct snap_view *v = view_of(s);
-	json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:o, s:b, s:b}", "version",
-			PACKAGE_VERSION, "node_id", s->node->id, "hostname", s->node->hostname,
-			"role", s->node->conf->role, "uptime_ms",
-			(json_int_t)(clock_mono_ms() - s->node->started_ms), "pid", (int)getpid(),
-			"generation", (json_int_t)(v != NULL ? snap_view_generation(v) : 0),
-			"epoch", epoch_json(v), "draining", status_is_draining(s), "stopping",
+	json_t *doc = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:i, s:I, s:o, s:b, s:b}",
+			"version", PACKAGE_VERSION, "build", image_self()->build, "node_id",
+			s->node->id, "hostname", s->node->hostname, "role", s->node->conf->role,
+			"uptime_ms", (json_int_t)(clock_mono_ms() - s->node->started_ms), "pid",
+			(int)getpid(), "generation",
+			(json_int_t)(v != NULL ? snap_view_generation(v) : 0), "epoch",
+			epoch_json(v), "draining", status_is_draining(s), "stopping",
 			s->is_stopping);
 
 	json_object_set_new(doc, "workers",
@@ -182,6 +185,7 @@ static json_t *sluice_json(const struct status_sources *s)
 					s->workers != NULL ? (int)supervise_ready(s->workers) : 0));
 	json_object_set_new(doc, "control_stream", link_json(s));
 	json_object_set_new(doc, "control", control_json(s));
+	json_object_set_new(doc, "upgrade", upgrade_json(s->upgrade));
 	json_object_set_new(doc, "snapshot", snapshot_json(s));
 	json_object_set_new(doc, "dict", dict_json(s));
 	json_object_set_new(doc, "steering", status_doc_steering(s));

@@ -12,26 +12,9 @@
 #include "master/listen.h"
 #include "master/listen_share.h"
 #include "master/pins.h"
+#include "master/steering_state.h"
 
-#define STEERING_MAGIC SL_MAGIC('S', 'T', 'R', 'G')
 #define MIGRATE_SWITCH "/proc/sys/net/ipv4/tcp_migrate_req"
-
-struct steering {
-	uint32_t magic;
-	const struct conf *conf;
-	struct steer *program; /* NULL: no BPF */
-	struct board *board;
-	int board_fd; /* the program's, or ours (a memfd) */
-	enum steer_mode mode, wanted;
-	struct steer_fault fault;
-	struct why reason;
-	const char *migration;
-	const struct listeners *listeners;
-	uint32_t slot_of[CONF_WORKERS_MAX]; /* whose process a worker's listeners feed */
-	uint64_t out;                       /* bit w: worker w is left out */
-	struct pins *pins;                  /* NULL: none, and why */
-	struct why unpinned;
-};
 
 static bool is_wanted_by_force(const struct steering *s)
 {
@@ -82,7 +65,7 @@ static int pin(struct steering *s, const char *node_id, struct why *why)
 }
 
 /* Told only: it is the network namespace's, and nothing here depends on it. */
-static const char *read_migration(void)
+const char *steering_read_migration(void)
 {
 	sl_auto_fd int fd = open(MIGRATE_SWITCH, O_RDONLY | O_CLOEXEC);
 	char now = '0';
@@ -94,7 +77,7 @@ static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
 {
 	char quoted[1300];
 
-	s->migration = read_migration();
+	s->migration = steering_read_migration();
 	if (strcmp(s->conf->steering, "off") == 0)
 		why_set(&s->reason, NULL, 0, "steering is off");
 	else
@@ -152,6 +135,7 @@ void steering_free(struct steering *s)
 		sl_close_fd(&s->board_fd);
 	pins_free(s->pins);
 	steer_free(s->program);
+	free(s->step);
 	s->magic = 0;
 	free(s);
 }
@@ -170,11 +154,6 @@ int steering_board_fd(const struct steering *s)
 struct pins *steering_pins(const struct steering *s)
 {
 	return s->pins;
-}
-
-struct steer *steering_program(const struct steering *s)
-{
-	return s->program;
 }
 
 /* ---- modes ---- */
@@ -255,7 +234,7 @@ static int attach(struct steering *s, const struct listeners *l, struct why *why
 	int r = 0;
 
 	for (unsigned i = 0; r == 0 && s->program != NULL && i < listeners_count(l); i++) {
-		for (uint32_t w = 0; w < listeners_workers(l); w++)
+		for (uint32_t w = 0; !s->are_placed && w < listeners_workers(l); w++)
 			steering_place(s, i, w, listeners_fd(l, w, i));
 		r = steer_attach(s->program, i, listeners_fd(l, 0, i), why);
 	}

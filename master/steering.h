@@ -30,6 +30,12 @@ struct steering;
  * when there is no BPF, or bpf_pin_dir belongs to another node. */
 int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
 		uint32_t n_workers, uint32_t n_slots, struct why *why);
+/* Of the image of sluiced before this one: its board, its maps and pins, its mode. */
+struct handover;
+int steering_adopt(struct steering **ret, const struct conf *conf, const struct handover *before,
+		struct why *why);
+/* False: no memory. */
+bool steering_hand_over(const struct steering *s, struct handover *h);
 /* The board is unmapped, pins are removed; a program goes with the last listener it is attached
  * to. */
 void steering_free(struct steering *s);
@@ -89,5 +95,3 @@ void steering_report(const struct steering *s, struct steering_report *ret);
 
 /* The node's locked bpf_pin_dir; NULL: there is none. */
 struct pins *steering_pins(const struct steering *s);
-/* NULL without BPF; for handing over through exec (steer_array_fd, steer_take). */
-struct steer *steering_program(const struct steering *s);

@@ -256,20 +256,19 @@ int supervise_new(struct supervise **ret, struct event_base *base,
 			.arg = v,
 			.heard = events,
 			.heard_arg = arg};
-	r = stat_create(&v->shared.stat, &v->shared.stat_fd, supervise_slots(v), why);
-	if (r < 0)
-		return r;
 	v->shared.conf_fd = conf_to_fd(conf->conf, why);
 	if (v->shared.conf_fd < 0)
 		return v->shared.conf_fd;
 	r = make_seats(v, why);
+	if (r == 0 && (watch_heartbeats(v) < 0 || supervise_drains_new(v) < 0))
+		r = why_errno(why, ENOMEM, "workers");
+	if (r == 0)
+		r = conf->before != NULL ? supervise_adopt(v, conf->before, why)
+					 : stat_create(&v->shared.stat, &v->shared.stat_fd,
+							   supervise_slots(v), why);
 	if (r < 0)
 		return r;
-	r = watch_heartbeats(v);
-	if (r == 0)
-		r = supervise_drains_new(v);
-	if (r < 0)
-		return why_errno(why, -r, "workers");
+	v->shared.conf.before = NULL;
 	*ret = sl_steal(v);
 	return 0;
 }
@@ -299,8 +298,16 @@ void supervise_free(struct supervise *v)
 void supervise_start(struct supervise *v)
 {
 	sl_check(v, SUPERVISE_MAGIC);
-	for (uint32_t i = 0; i < v->n_workers; i++)
-		seat_start(seat_now(&v->workers[i]));
+	for (uint32_t i = 0; i < v->n_workers; i++) {
+		struct seat *s = seat_now(&v->workers[i]);
+
+		if (seat_is_ready(s))
+			v->events->ready(v->arg, seat_slot(s),
+					atomic_load(&v->shared.board->slots[seat_slot(s)]
+									.generation));
+		else if (seat_pid(s) == 0)
+			seat_start(s);
+	}
 }
 
 void supervise_stop(struct supervise *v, uint32_t drain_ms)

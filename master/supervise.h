@@ -23,6 +23,7 @@
 #include "shm/stat.h"
 
 struct event_base;
+struct handover;
 struct listeners;
 struct steering;
 struct supervise;
@@ -70,6 +71,9 @@ struct supervise_conf {
 	int traffic_fd;           /* shm/traffic; borrowed */
 	int breaker_fd;           /* shm/breaker; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
+	/* What the image before this one left: its workers go on.  NULL: there was none; borrowed
+	 * for the call. */
+	const struct handover *before;
 };
 
 int supervise_new(struct supervise **ret, struct event_base *base,
@@ -79,7 +83,12 @@ int supervise_new(struct supervise **ret, struct event_base *base,
 void supervise_free(struct supervise *s);
 SL_DEFINE_AUTO(supervise);
 
+/* Adopted workers that are ready are told to the owner, the others are started. */
 void supervise_start(struct supervise *s);
+/* A replacement that is not ready yet is given up, and waits for its turn again. */
+void supervise_give_up_replacing(struct supervise *s);
+/* For another image of sluiced, after supervise_give_up_replacing(). */
+void supervise_hand_over(const struct supervise *s, struct handover *h);
 /* Workers finish their requests within drain_ms, then end; 0 = at once. */
 void supervise_stop(struct supervise *s, uint32_t drain_ms);
 

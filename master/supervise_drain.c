@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "master/handover.h"
 #include "master/listen.h"
 #include "master/steering.h"
 #include "master/supervise_state.h"
@@ -205,4 +206,35 @@ void supervise_get_drain(const struct supervise *v, uint32_t worker, struct supe
 	const struct drain *d = worker == SUPERVISE_ALL ? &v->drain : &v->workers[worker].drain;
 
 	*ret = (struct supervise_drain){d->is_on, d->since_ms, d->timeout_ms};
+}
+
+/* ---- from image to image ---- */
+
+void supervise_adopt_drain(struct supervise *v, const struct handover_drain *before)
+{
+	struct drain *d = &v->drain;
+	uint64_t gone_ms = clock_mono_ms() - before->since_ms;
+
+	if (before->worker != HANDOVER_NODE && before->worker >= v->n_workers)
+		return;
+	if (before->worker != HANDOVER_NODE)
+		d = &v->workers[before->worker].drain;
+	turn_on(d, before->timeout_ms > gone_ms ? before->timeout_ms - (uint32_t)gone_ms : 0);
+	d->since_ms = before->since_ms;
+	d->timeout_ms = before->timeout_ms;
+}
+
+static void hand_over(const struct drain *d, uint32_t worker, struct handover *h)
+{
+	if (d->is_on)
+		h->drains[h->n_drains++] =
+				(struct handover_drain){worker, d->since_ms, d->timeout_ms};
+}
+
+void supervise_hand_over_drains(const struct supervise *v, struct handover *h)
+{
+	h->n_drains = 0;
+	hand_over(&v->drain, HANDOVER_NODE, h);
+	for (uint32_t i = 0; i < v->n_workers; i++)
+		hand_over(&v->workers[i].drain, i, h);
 }

@@ -82,7 +82,7 @@ void supervise_drop_surplus(struct supervise *v)
 	}
 }
 
-static void arm_holds(struct supervise *v)
+void supervise_arm_holds(struct supervise *v)
 {
 	uint64_t now = clock_mono_ms(), first = UINT64_MAX;
 	struct timeval tv;
@@ -122,7 +122,7 @@ void supervise_on_holds(evutil_socket_t fd, short what, void *arg)
 		leave(v, w);
 	}
 	supervise_drop_surplus(v);
-	arm_holds(v);
+	supervise_arm_holds(v);
 }
 
 /* Without steering nothing takes what comes to its queue elsewhere.  Nothing new is sent there, and
@@ -137,7 +137,7 @@ static void hold(struct supervise *v, struct worker *w)
 	seat_hold(seat_now(w), true);
 	v->events->left(v->arg, seat_slot(seat_now(w)));
 	supervise_settle(v, w);
-	arm_holds(v);
+	supervise_arm_holds(v);
 }
 
 /* The flag first: nothing new comes.  The worker accepts what waits and closes its copies, the

@@ -70,10 +70,16 @@ int supervise_drains_new(struct supervise *v);
 void supervise_drains_free(struct supervise *v);
 /* supervise_scale.c: a worker that was taken away, or its process, may be gone now. */
 void supervise_drop_surplus(struct supervise *v);
+void supervise_arm_holds(struct supervise *v);
 void supervise_on_holds(evutil_socket_t fd, short what, void *arg);
+struct handover_drain;
+void supervise_adopt_drain(struct supervise *v, const struct handover_drain *before);
+void supervise_hand_over_drains(const struct supervise *v, struct handover *h);
 /* A fresh process has the worker's place, as asked for. */
 void supervise_end_drain(struct supervise *v, struct worker *w);
 
+/* Takes over what another image of sluiced left; v is new. */
+int supervise_adopt(struct supervise *v, const struct handover *h, struct why *why);
 /* The replacement that starts, if one does, is none any more. */
 void supervise_end_overlap(struct supervise *v);
 /* It finishes what it has and is no longer counted among the workers. */

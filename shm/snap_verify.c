@@ -181,10 +181,13 @@ static int verify_here(const char *dir, struct why *why)
 {
 	struct snap_env env = {.mdb = NULL};
 	struct walk w = {.env = &env};
-	int r = snap_env_open(&env, dir, MDB_RDONLY, 0, why);
+	int dead = 0, r = snap_env_open(&env, dir, MDB_RDONLY, 0, why);
 
 	if (r != 0)
 		return r == SNAP_E_NONE_YET ? 0 : r;
+	/* a process that replaced itself by exec left its slots there under a pid that lives: only
+	 * somebody else can clear them, and only before it reads again */
+	mdb_reader_check(env.mdb, &dead);
 	if (is_untouched(&env)) {
 		snap_env_close(&env);
 		return 0;

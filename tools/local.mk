@@ -23,6 +23,7 @@ tools_libctl_a_SOURCES = \
 	tools/verb_test.c \
 	tools/verb_top.c \
 	tools/verb_trace.c \
+	tools/verb_upgrade.c \
 	tools/verb_workers.c \
 	tools/verbs.c tools/verbs.h
 tools_libctl_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

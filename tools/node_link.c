@@ -11,6 +11,10 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
+#define REQUEST_MAX 16384 /* three bytes for each of a path's */
+/* A sluiced that becomes another program cuts off who is asking. */
+#define TRIES 20
+#define TRY_AGAIN_US 50000
 #define ANSWER_MAX (256u * 1024 * 1024)
 
 static int explain(struct why *why, int err, const char *path)
@@ -53,11 +57,13 @@ static int dial(const char *prefix, int *ret_fd, struct why *why)
 static int exchange(
 		int fd, const char *method, const char *path, struct buf *answer, struct why *why)
 {
-	char request[256];
+	char request[REQUEST_MAX];
 	ssize_t n = snprintf(request, sizeof(request),
 			"%s %s HTTP/1.0\r\nHost: sluiced\r\nContent-Length: 0\r\n\r\n", method,
 			path);
 
+	if ((size_t)n >= sizeof(request))
+		return explain(why, ENAMETOOLONG, "sluiced.sock");
 	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
 		return explain(why, errno, "sluiced.sock");
 	for (;;) {
@@ -95,7 +101,7 @@ static int parse_answer(struct str answer, int *ret_code, json_t **ret_doc, stru
 	return 0;
 }
 
-int node_link_ask(const char *prefix, const char *method, const char *path, int *ret_code,
+static int ask_once(const char *prefix, const char *method, const char *path, int *ret_code,
 		json_t **ret_doc, struct why *why)
 {
 	sl_auto_buf answer = {.p = NULL};
@@ -104,5 +110,23 @@ int node_link_ask(const char *prefix, const char *method, const char *path, int 
 
 	if (r == 0)
 		r = exchange(fd, method, path, &answer, why);
+	if (r == 0 && answer.n == 0)
+		return explain(why, ECONNRESET, "sluiced.sock");
 	return r == 0 ? parse_answer(buf_str(&answer), ret_code, ret_doc, why) : r;
+}
+
+int node_link_ask(const char *prefix, const char *method, const char *path, int *ret_code,
+		json_t **ret_doc, struct why *why)
+{
+	int r = -ECONNRESET;
+
+	for (int i = 0; r == -ECONNRESET && i < TRIES; i++) {
+		if (i > 0)
+			usleep(TRY_AGAIN_US);
+		r = ask_once(prefix, method, path, ret_code, ret_doc, why);
+		/* an order may have been heard */
+		if (strcmp(method, "GET") != 0)
+			break;
+	}
+	return r;
 }

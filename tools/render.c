@@ -126,11 +126,17 @@ void render_status(const json_t *doc, FILE *out)
 	duration(up, sizeof(up), number_at(s, "uptime_ms"));
 	fprintf(out, "node        %s (%s)\n", render_text(s, "node_id"),
 			render_text(s, "hostname"));
-	fprintf(out, "version     sluice %s, role %s, pid %lld, up %s%s\n",
-			render_text(s, "version"), render_text(s, "role"), number_at(s, "pid"), up,
+	fprintf(out, "version     sluice %s (build %s), role %s, pid %lld, up %s%s\n",
+			render_text(s, "version"), render_text(s, "build"), render_text(s, "role"),
+			number_at(s, "pid"), up,
 			json_is_true(at(s, "stopping"))   ? ", STOPPING"
 			: json_is_true(at(s, "draining")) ? ", DRAINING"
 							  : "");
+	if (number_at(s, "upgrade.upgrades") > 0)
+		fprintf(out, "upgrades    %lld; the newest %s, from sluice %s (build %s)\n",
+				number_at(s, "upgrade.upgrades"), render_text(s, "upgrade.state"),
+				render_text(s, "upgrade.from.version"),
+				render_text(s, "upgrade.from.build"));
 	if (strcmp(render_text(s, "role"), "control_plane") == 0)
 		fprintf(out, "traffic     none here; the nodes it feeds: GET "
 			     "/clustering/data-planes on the Admin API\n");

@@ -130,6 +130,19 @@ const struct ctl_verb ctl_verbs[] = {
 				"Writes handler.lua, schema.lua and test.yaml into DIR (./NAME), "
 				"which may exist\nbut may not hold one of them.\n",
 				1, 2, verb_plugin_new},
+		{"upgrade", "[BINARY]", "run another binary of sluiced in place, losing no request",
+				"BINARY is asked first whether it can take over (the configuration "
+				"as it is now, the\nformat of what is handed over); if not, "
+				"nothing "
+				"changes. Then sluiced becomes BINARY,\nwith the same process id, "
+				"listeners, counters, shared values and breakers, and its\nworkers "
+				"are replaced by those beside BINARY, one after the other. Without "
+				"BINARY: what\nis now where sluiced was started from. Returns when "
+				"the last new worker has taken over.\n\n"
+				"  --timeout TIME      how long BINARY may take to answer (10s)\n\n"
+				"Exit code 1 when the upgrade was refused or failed; the old one "
+				"goes on.\n",
+				0, 1, verb_upgrade},
 		{"reload", "", "read the node configuration and the declarative file again",
 				"The same as SIGHUP to sluiced. Keys that need a restart are "
 				"named.\n",

@@ -28,7 +28,7 @@ enum ctl_exit {
 	X(sort,        "sort",        TEXT) /* what rows are ordered by */ \
 	X(slower_than, "slower-than", TEXT) /* trace: a duration, "1ms" */ \
 	X(count,       "count",       TEXT) /* trace: end after so many */ \
-	X(timeout,     "timeout",     TEXT) /* drain: a duration, "30s" */ \
+	X(timeout,     "timeout",     TEXT) /* drain, upgrade: a duration, "30s" */ \
 	X(is_cancel,   "cancel",      FLAG) /* drain: undo it */
 /* clang-format on */
 
@@ -70,6 +70,8 @@ enum ctl_exit verb_workers_scale(const struct ctl *ctl);
 enum ctl_exit verb_drain(const struct ctl *ctl);
 /* verb_latency.c */
 enum ctl_exit verb_latency(const struct ctl *ctl);
+/* verb_upgrade.c */
+enum ctl_exit verb_upgrade(const struct ctl *ctl);
 /* verb_trace.c */
 enum ctl_exit verb_trace(const struct ctl *ctl);
 /* verb_top.c */

@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from node import BUILD, Node  # noqa: E402
+from clients import StreamOrigin  # noqa: E402
+from node import BUILD, Node, eventually  # noqa: E402
 from origin import Origin  # noqa: E402
 
 
@@ -106,3 +107,24 @@ def bpffs():
     yield at
     subprocess.run(["umount", "-l", at], check=False)
     at.rmdir()
+
+
+@pytest.fixture
+def streaming():
+    o = StreamOrigin()
+    yield o
+    o.close()
+
+
+@pytest.fixture
+def make_serving(make_node, streaming):
+    def make(how, **conf):
+        node = make_node(**{"workers": "2", "bpf_pin_dir": "", "shutdown_timeout_ms": "20000", **how, **conf}).start()
+        if not how and not node.status("/steering")["bpf"]:
+            pytest.skip("no BPF here: " + node.status("/steering")["reason"])
+        node.route_to(streaming, name="r", strip_path=False)
+        node.route_to(streaming, name="stream", strip_path=False)
+        node.wait_settled()
+        eventually(lambda: node.get("/r").status_code == 200 and node.get("/stream").status_code == 200, "it serves")
+        return node
+    return make

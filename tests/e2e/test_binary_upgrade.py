@@ -1,0 +1,382 @@
+"""sluiced becomes another binary in place: the same pid, and no client notices."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients, processes
+from load import Load
+from node import BUILD, eventually, pid_is_alive, slow
+
+PROGRAMS = ("master/sluiced", "worker/sluice-worker", "control/sluice-control", "plugin/sluice-check")
+COUNTER = """
+    local P = { PRIORITY = 10, VERSION = "1.0" }
+    function P:access(conf)
+        local dict, counter = sluice.dict("kept"), sluice.counter("requests")
+        kong.response.set_header("X-Count", counter:incr(1))
+        kong.response.set_header("X-Kept", dict:get("kept") or "nothing")
+        if kong.request.get_query_arg("keep") then dict:set("kept", kong.request.get_query_arg("keep")) end
+    end
+    return P"""
+
+
+@pytest.fixture
+def install(tmp_path):
+    """install(name): a directory with every program, as a package would put it there."""
+    def make(name="new", replace=()):
+        directory = tmp_path / name
+        directory.mkdir(exist_ok=True)
+        for program in PROGRAMS:
+            shutil.copy2(BUILD / program, directory / program.split("/")[1])
+        for program, text in dict(replace).items():
+            (directory / program).unlink()
+            script(directory / program, text)
+        return directory / "sluiced"
+    return make
+
+
+def script(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def running(pid):
+    return os.readlink(f"/proc/{pid}/exe")
+
+
+def upgrade(node, binary, *args):
+    shown = json.loads(node.ctl("--json", "upgrade", str(binary), *args).stdout)
+    assert shown["state"] == "done" and shown["to"]["program"] == str(binary)
+    return shown
+
+
+def old_ones_end(node):
+    eventually(lambda: processes(node, "draining") == [], "the old workers have ended", 40)
+
+
+def serves_as_before(node, pid):
+    assert node.process.pid == pid and node.process.poll() is None
+    assert node.get("/r").status_code == 200
+    assert all(w["state"] == "ready" for w in node.workers())
+
+
+@MODES
+def test_upgrades_under_load_fail_no_request(make_serving, install, how):
+    node = make_serving(how)
+    pid = node.process.pid
+    binaries = [install("a"), install("b")]
+    with all_kinds_of_clients(node):
+        for i in range(3):
+            before = set(node.worker_pids())
+            shown = upgrade(node, binaries[i % 2])
+            now = set(node.worker_pids())
+            assert len(now) == 2 and not before & now
+            assert shown["upgrades"] == i + 1
+            assert running(pid) == str(binaries[i % 2])
+            assert {running(p) for p in now} == {str(binaries[i % 2].parent / "sluice-worker")}
+    old_ones_end(node)
+    assert node.process.pid == pid
+    assert node.log().count('msg="upgraded"') == 3
+    eventually(lambda: node.admin("GET", "/").status_code == 200, "the Admin API answers")
+    assert running(node.status("/status")["sluice"]["control"]["pid"]).startswith(str(binaries[0].parent))
+
+
+@pytest.mark.long
+@MODES
+def test_twenty_upgrades_under_load_fail_no_request(make_serving, install, how):
+    node = make_serving(how)
+    binaries = [install("a"), install("b")]
+    with all_kinds_of_clients(node):
+        for i in range(20):
+            upgrade(node, binaries[i % 2])
+    old_ones_end(node)
+    assert node.status("/upgrade")["upgrades"] == 20
+
+
+@MODES
+def test_counters_values_breakers_and_sessions_go_on(make_serving, install, how):
+    node = make_serving(how, workers_max="4")
+    node.plugin("counts", COUNTER)
+    node.make("/plugins", {"name": "counts"})
+    node.wait_plugin("counts")
+    node.wait_settled()
+    eventually(lambda: "X-Count" in node.get("/r").headers, "the plugin acts")
+    for _ in range(20):
+        last = int(node.get("/r?keep=this").headers["X-Count"])
+    node.ctl("workers", "scale", "3")
+    eventually(lambda: node.status("/plugins")["plugins"][0]["counters"]["runs"] >= 20, "the counts have come")
+    requests = node.status("/status")["server"]["total_requests"]
+    runs = node.status("/plugins")["plugins"][0]["counters"]["runs"]
+    spent = sum(p["count"] for p in node.status("/latency")["plugins"])
+    routes = sum(r["requests"] for r in node.status("/traffic")["routes"])
+    upgrade(node, install())
+    assert len(node.worker_pids()) == 3, "scaled by hand before"
+    assert node.status("/status")["server"]["total_requests"] == requests
+    assert node.status("/plugins")["plugins"][0]["counters"]["runs"] == runs
+    assert sum(p["count"] for p in node.status("/latency")["plugins"]) == spent
+    assert sum(r["requests"] for r in node.status("/traffic")["routes"]) == routes
+    answer = node.get("/r")
+    assert int(answer.headers["X-Count"]) == last + 1 and answer.headers["X-Kept"] == "this"
+    eventually(lambda: node.status("/plugins")["plugins"][0]["counters"]["runs"] == runs + 1, "new workers count on")
+    assert node.status("/status")["server"]["total_requests"] == requests + 1
+
+
+def test_tls_sessions_are_resumed_by_the_new_workers(make_serving, install):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    port = node.proxy_port
+    node.stop()
+    tls_port = node.status_port + 1
+    node.conf["proxy_listen"] = f"127.0.0.1:{port}, 127.0.0.1:{tls_port} ssl"
+    node.start()
+    session = BUILD / f"session-{os.getpid()}"
+    def connect(*args):
+        return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{tls_port}", "-ign_eof", *args], capture_output=True, text=True,
+                              input="GET /r HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", timeout=20, check=False).stdout
+    try:
+        assert "\nNew, TLS" in connect("-sess_out", session)
+        upgrade(node, install())
+        assert "\nReused, TLS" in connect("-sess_in", session)
+    finally:
+        session.unlink(missing_ok=True)
+
+
+def test_a_stream_ends_in_the_old_process(make_serving, install):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    with socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) as client:
+        client.sendall(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        eventually(lambda: node.workers()[0]["connections_active"] >= 1, "the stream runs")
+        upgrade(node, install())
+        assert sorted(w["state"] for w in node.workers()) == ["draining", "ready"]
+        assert node.get("/r").status_code == 200
+        _, _, body, _ = Load.read(client, b"")
+        assert len(body) == len(CHUNK) * STREAM_CHUNKS
+    old_ones_end(node)
+
+
+def test_an_old_process_that_does_not_end_is_cut_off_in_time(make_serving, install):
+    node = make_serving(WITHOUT_BPF, workers="1", shutdown_timeout_ms="1500")
+    with socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20) as client:
+        client.sendall(b"POST /r HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n12345")
+        eventually(lambda: node.workers()[0]["connections_active"] >= 1, "it waits for the body")
+        upgrade(node, install())
+        old_ones_end(node)
+        assert client.recv(1000) == b""
+
+
+REFUSED = {
+    "missing": (None, "No such file"),
+    "a directory": ("", "is not a file"),
+    "not executable": ("#!/bin/sh\n", "cannot be executed"),
+    "no program": ("no program at all\n", "Exec format error"),
+    "something else": ("#!/bin/sh\nexit 0\n", "is not a sluiced, or one that cannot take over"),
+    "an older sluiced": ("#!/bin/sh\necho \"sluiced: unrecognized option '$3'\" >&2\nexit 2\n", "unrecognized option '--handover-check'"),
+    "another format": ("#!/bin/sh\necho sluice-handover 99 9.9.9 abc\n", "takes over by format 99"),
+    "crashes": ("#!/bin/sh\nkill -SEGV $$\n", "ended in signal 11"),
+    "hangs": ("#!/bin/sh\nexec sleep 60\n", "did not say within 1000 ms"),
+    "talks without end": ("#!/bin/sh\nexec yes\n", "did not say within 1000 ms"),
+    "says why": ("#!/bin/sh\necho not today >&2\nexit 1\n", "not today"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_binary_that_cannot_take_over_is_refused_and_nothing_changes(make_node, origin, tmp_path, what):
+    node = make_node(workers="1", **WITHOUT_BPF).start()
+    node.route_to(origin)
+    node.wait_settled()
+    pid, workers = node.process.pid, node.worker_pids()
+    text, reason = REFUSED[what]
+    binary = tmp_path / "other"
+    if text == "":
+        binary.mkdir()
+    elif text is not None:
+        binary.write_text(text)
+        binary.chmod(0o644 if what == "not executable" else 0o755)
+    if text is None or what == "not executable":  # the command looks for it; root may read anything
+        answer = subprocess.run(["curl", "-s", "--unix-socket", node.prefix / "sluiced.sock", "-XPOST", f"http://x/upgrade?binary={binary}"],
+                                capture_output=True, text=True, check=True)
+        assert reason in json.loads(answer.stdout)["message"]
+    else:
+        refused = node.ctl("upgrade", "--timeout", "1s", str(binary), check=False)
+        assert refused.returncode == 1 and reason in refused.stderr, refused.stderr
+    shown = node.status("/upgrade")
+    assert shown["state"] == "refused" and reason in shown["reason"] and shown["upgrades"] == 0
+    assert 'msg="upgrade refused: nothing has changed"' in node.log()
+    assert node.worker_pids() == workers
+    serves_as_before(node, pid)
+
+
+def test_a_configuration_that_cannot_be_taken_over_is_refused(make_serving, install):
+    node = make_serving(WITHOUT_BPF)
+    pid, binary = node.process.pid, install()
+    for key, value, reason in (("traffic_routes", "2000", 'traffic_routes: is "1024" in the running sluiced, "2000" in the configuration now'),
+                               ("workers_max", "9", "workers_max: is "), ("nonsense", "1", "nonsense")):
+        before = dict(node.conf)
+        node.conf[key] = value
+        node.write_conf()
+        refused = node.ctl("upgrade", str(binary), check=False)
+        assert refused.returncode == 1 and reason in refused.stderr, refused.stderr
+        node.conf = before
+    node.write_conf()
+    serves_as_before(node, pid)
+    upgrade(node, binary)
+
+
+def test_keys_that_workers_read_are_taken_from_the_file_as_it_is_now(make_serving, install):
+    node = make_serving(WITHOUT_BPF)
+    assert "X-Kong-Upstream-Status" not in node.get("/r").headers
+    node.conf["headers"] = "X-Kong-Upstream-Status"
+    node.write_conf()
+    upgrade(node, install())
+    assert node.get("/r").headers["X-Kong-Upstream-Status"] == "200"
+
+
+@MODES
+def test_an_image_that_cannot_begin_gives_the_process_back(make_serving, install, how):
+    """Its status port is taken, which no check sees."""
+    node = make_serving(how)
+    pid, workers = node.process.pid, node.worker_pids()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        node.conf["status_listen"] += f", 127.0.0.1:{taken.getsockname()[1]}"
+        node.write_conf()
+        with all_kinds_of_clients(node):
+            failed = node.ctl("upgrade", str(install()), check=False)
+        assert failed.returncode == 1 and "cannot listen on" in failed.stderr, failed.stderr
+    assert node.worker_pids() == workers and running(pid) == str(BUILD / "master/sluiced")
+    assert node.status("/upgrade")["state"] == "failed"
+    assert "going back to the image before this one" in node.log()
+    serves_as_before(node, pid)
+    upgrade(node, install())
+
+
+@MODES
+def test_workers_that_cannot_begin_are_given_up_with_their_master(make_serving, install, how):
+    node = make_serving(how)
+    pid, workers = node.process.pid, node.worker_pids()
+    with all_kinds_of_clients(node):
+        failed = node.ctl("upgrade", str(install(replace={"sluice-worker": "#!/bin/sh\nexit 3\n"})), check=False)
+    assert failed.returncode == 1 and "its first worker did not become ready" in failed.stderr, failed.stderr
+    assert node.worker_pids() == workers and running(pid) == str(BUILD / "master/sluiced")
+    serves_as_before(node, pid)
+    upgrade(node, install("good"))
+    old_ones_end(node)
+
+
+def test_an_old_binary_that_is_gone_can_still_be_gone_back_to(make_serving, install):
+    node = make_serving(WITHOUT_BPF)
+    first = install("first")
+    upgrade(node, first)
+    first.unlink()
+    bad = install("bad", replace={"sluice-worker": "#!/bin/sh\nexit 3\n"})
+    assert node.ctl("upgrade", str(bad), check=False).returncode == 1
+    assert running(node.process.pid) == f"{first} (deleted)"
+    serves_as_before(node, node.process.pid)
+
+
+def test_sigusr2_takes_what_is_at_its_path_now(make_serving, install):
+    node = make_serving(WITHOUT_BPF)
+    binary = install("place")
+    upgrade(node, binary)
+    inode = os.stat(f"/proc/{node.process.pid}/exe").st_ino
+    fresh = install("fresh")
+    os.rename(fresh, binary)  # as a package manager does
+    node.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: node.status("/upgrade")["upgrades"] == 2 and node.status("/upgrade")["state"] == "done", "it is replaced")
+    assert os.stat(f"/proc/{node.process.pid}/exe").st_ino != inode
+    assert running(node.process.pid) == str(binary)
+
+
+def test_two_upgrades_at_once_are_one(make_serving, install, tmp_path):
+    node = make_serving(WITHOUT_BPF)
+    slow_one = script(tmp_path / "slow", f"#!/bin/sh\nsleep 1\nexec {install()} \"$@\"\n")
+    with subprocess.Popen([BUILD / "tools/sluicectl", "--prefix", node.prefix, "upgrade", slow_one], stderr=subprocess.PIPE) as first:
+        eventually(lambda: node.status("/upgrade")["state"] == "checking", "the first is under way")
+        refused = node.ctl("upgrade", str(install("other")), check=False)
+        assert refused.returncode == 1 and "is under way" in refused.stderr
+        node.process.send_signal(signal.SIGUSR2)
+        assert first.wait(30 * slow()) == 0
+    assert node.status("/upgrade")["upgrades"] == 1
+    assert node.get("/r").status_code == 200
+
+
+@MODES
+def test_an_upgrade_in_the_middle_of_a_replacement(make_serving, install, how):
+    node, binary = make_serving(how), install()
+    with all_kinds_of_clients(node):
+        with subprocess.Popen([BUILD / "tools/sluicectl", "--prefix", node.prefix, "workers", "restart"], stdout=subprocess.DEVNULL) as restart:
+            eventually(lambda: len(node.workers()) > 2, "a replacement is there", every=0.005)
+            upgrade(node, binary)
+            assert restart.wait(60 * slow()) == 0
+    old_ones_end(node)
+    assert {running(p) for p in node.worker_pids()} == {str(binary.parent / "sluice-worker")}
+
+
+def test_terminated_right_after_it_was_asked_to_upgrade_it_ends_orderly(make_serving, install):
+    for delay in (0, 0.02, 0.04, 0.06, 0.1):
+        node = make_serving(WITHOUT_BPF)
+        subprocess.run(["curl", "-s", "--unix-socket", node.prefix / "sluiced.sock", "-XPOST", f"http://x/upgrade?binary={install()}"],
+                       capture_output=True, check=True)
+        time.sleep(delay)
+        node.process.terminate()
+        assert node.process.wait(20 * slow()) == 0
+        assert 'msg="stopping"' in node.log()
+
+
+def test_a_drained_worker_and_the_steering_mode_stay_as_they_were_set(make_serving, install):
+    node = make_serving({})
+    node.ctl("steering", "round_robin")
+    node.ctl("drain", "1", "--timeout", "1s")
+    upgrade(node, install())
+    assert node.status("/steering")["mode"] == "round_robin"
+    assert {w["slot"]: w["state"] for w in node.workers()} == {0: "ready", 1: "drained"}
+    node.ctl("drain", "1", "--cancel")
+    assert all(w["state"] == "ready" for w in node.workers())
+
+
+def test_upgraded_while_its_control_plane_is_away(make_serving, install):
+    """Half an installation: sluice-control does not even start."""
+    node = make_serving(WITHOUT_BPF)
+    binary = install(replace={"sluice-control": "#!/bin/sh\nexit 1\n"})
+    os.kill(node.status("/status")["sluice"]["control"]["pid"], signal.SIGSTOP)
+    with all_kinds_of_clients(node):
+        upgrade(node, binary)
+    assert node.get("/r").status_code == 200
+    eventually(lambda: not node.status("/status")["sluice"]["control_stream"]["connected"], "no stream")
+    upgrade(node, install("whole"))
+    eventually(lambda: node.admin("GET", "/").status_code == 200, "the Admin API is back", 20)
+
+
+def test_the_snapshot_does_not_grow_by_what_old_images_read(make_serving, install):
+    node = make_serving(WITHOUT_BPF, workers="1")
+    binaries = [install("a"), install("b")]
+    for i in range(6):
+        upgrade(node, binaries[i % 2])
+        eventually(lambda: node.admin("GET", "/").status_code == 200, "the Admin API answers")
+    def change(i):
+        node.make("/services/s-r", {"tags": [f"t{i}"]}, "PATCH")
+        node.wait_settled()
+        return node.status("/status")["sluice"]["snapshot"]["used_bytes"]
+    sizes = [change(i) for i in range(30)]
+    assert max(sizes[10:]) <= max(sizes[:10]), sizes
+
+
+@MODES
+def test_workers_that_were_just_taken_away_end_as_they_would_have(make_serving, install, how):
+    """Without eBPF they accept for another minute."""
+    node = make_serving(how, workers="4", workers_max="4", shutdown_timeout_ms="5000")
+    with all_kinds_of_clients(node):
+        node.ctl("workers", "scale", "2")
+        upgrade(node, install())
+        assert len(node.worker_pids()) == 2
+        node.ctl("workers", "scale", "4")
+        assert len(node.worker_pids()) == 4
+        upgrade(node, install("again"))
+    assert sorted(w["slot"] for w in node.workers() if w["state"] == "ready") == [0, 1, 2, 3]
