@@ -126,9 +126,13 @@ static void check_write(struct lint *l, size_t i)
 	struct scan_use *use = &l->scan.uses[i];
 	const struct scan_ref *ref = &l->resolved[i];
 	char name[256];
+	int part = 0;
 
 	lint_path_text(ref, name, sizeof(name));
-	if (ref->n_fields == 0)
+	if (ref->n_fields > 0 && lint_world_ask(l->world, VM_LAX, ref, &part) == LINT_MISSING &&
+			part < ref->n_fields)
+		tell_missing(l, i, part);
+	else if (ref->n_fields == 0)
 		lint_tell(l, use, true, "global-write",
 				"assignment to global %s: globals are read-only; make it local",
 				name);

@@ -178,6 +178,16 @@ static bool takes_fields(lua_State *L)
 	return does;
 }
 
+/* Tables that look open but take a few names only. */
+static bool is_closed(const struct scan_ref *path)
+{
+	if (str_eq(path->name, STR("ngx")) && path->n_fields == 1)
+		return !str_eq(path->fields[0], STR("status")) &&
+		       !str_eq(path->fields[0], STR("ctx"));
+	return str_eq(path->name, STR("kong")) && path->n_fields == 2 &&
+	       str_eq(path->fields[0], STR("ctx"));
+}
+
 bool lint_world_is_writable(struct lint_world *w, const struct scan_ref *path)
 {
 	lua_State *L = vm_main(w->vm[VM_LAX]);
@@ -185,7 +195,7 @@ bool lint_world_is_writable(struct lint_world *w, const struct scan_ref *path)
 	int top = lua_gettop(L), part;
 	bool is_writable;
 
-	if (path->n_fields == 0)
+	if (path->n_fields == 0 || is_closed(path))
 		return false;
 	container.n_fields--;
 	is_writable = walk(L, &container, &part) != LINT_THERE || takes_fields(L);

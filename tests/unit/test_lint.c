@@ -241,6 +241,116 @@ static void whole_lua_is_read(void **state)
 			"t.x = 1 t['y'] = \"\\\"]]\" t[#t + 1] = 5 t.b{}.z = 1 t.b'x'"));
 }
 
+/* The reference's list of what no sandbox has, each called as plugins elsewhere call it. */
+static void every_name_that_is_never_there_is_found(void **state)
+{
+	static const char *const calls[] = {"ngx.timer.at(0, print)", "ngx.timer.every(1, print)",
+			"ngx.shared.DICT:get('x')", "ngx.ssl.server_name()", "ngx.process.type()",
+			"rawget({}, 1)", "rawset({}, 1, 2)", "rawequal(1, 2)", "load('x')",
+			"loadstring('x')", "loadfile('x')", "dofile('x')", "debug.getinfo(1)",
+			"collectgarbage()", "newproxy()", "module('x')", "package.loaded.x = 1",
+			"getfenv(1)", "setfenv(1, {})", "string.dump(print)", "os.execute('ls')",
+			"os.getenv('HOME')", "os.remove('x')", "os.rename('x', 'y')", "os.exit(1)",
+			"os.tmpname()", "os.setlocale('C')", "io.open('x')", "io.popen('ls')",
+			"io.read()", "io.write('x')", "io.lines('x')", "jit.on()", "jit.off()",
+			"jit.flush()", "jit.opt.start(1)", "jit.util.funcinfo(print)",
+			"math.randomseed(1)", "kong.worker_events.post('a', 'b')",
+			"kong.cluster_events:broadcast('a', 'b')", "kong.db.connector:query('x')"};
+	char body[256], out[4096];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		snprintf(body, sizeof(body), ACCESS("%s"), calls[i]);
+		if (lint("--json", body, out, sizeof(out)) != 1 ||
+				strstr(out, "\"severity\": \"error\"") == NULL ||
+				strstr(out, "\"line\": 3") == NULL)
+			fail_msg("%s\n%s", calls[i], out);
+		assert_int_equal(lint("--json --lax", body, out, sizeof(out)), 1);
+	}
+}
+
+/* As a source, a text that a program reads: one finding for each rule there is. */
+static void each_rule_has_its_name_in_json(void **state)
+{
+	static const struct {
+		const char *source, *rule, *severity;
+		int line, column, status;
+	} rows[] = {
+			{HANDLER("function H:log() kong.response.exit(200) end"), "phase", "error",
+					2, 32, 1},
+			{HANDLER("local function f() kong.response.exit(200) end\n"
+				 "function H:log() f() end"),
+					"phase", "warning", 2, 34, 0},
+			{ACCESS("kong.request.nope()"), "unknown-name", "error", 3, 14, 1},
+			{ACCESS("return kong.request.nope"), "unknown-name", "warning", 3, 21, 0},
+			{ACCESS("kong.vault.get('x')"), "lax-only", "error", 3, 12, 1},
+			{ACCESS("local h = require 'resty.http'"), "lax-only", "error", 3, 11, 1},
+			{ACCESS("nope()"), "undefined-global", "error", 3, 1, 1},
+			{ACCESS("nope = 1"), "global-write", "error", 3, 1, 1},
+			{ACCESS("kong.version = 1"), "protected-write", "error", 3, 6, 1},
+			{ACCESS("ngx.say = print"), "protected-write", "error", 3, 5, 1},
+			{ACCESS("kong.ctx.mine = 1"), "protected-write", "error", 3, 10, 1},
+			{ACCESS("nope.x = 1"), "undefined-global", "error", 3, 6, 1},
+			{ACCESS("local x = require 'nope'"), "unknown-module", "error", 3, 11, 1},
+			{ACCESS("kong.response:exit(200)"), "method-call", "warning", 3, 15, 0},
+	};
+	char out[4096], want[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int status = lint("--json", rows[i].source, out, sizeof(out));
+
+		if (status != rows[i].status)
+			fail_msg("%s\n%d %s", rows[i].source, status, out);
+		snprintf(want, sizeof(want), "\"rule\": \"%s\"", rows[i].rule);
+		if (strstr(out, want) == NULL)
+			fail_msg("%s\n%s", rows[i].source, out);
+		snprintf(want, sizeof(want), "\"severity\": \"%s\"", rows[i].severity);
+		assert_non_null(strstr(out, want));
+		snprintf(want, sizeof(want), "\"line\": %d", rows[i].line);
+		assert_non_null(strstr(out, want));
+		snprintf(want, sizeof(want), "\"column\": %d", rows[i].column);
+		if (strstr(out, want) == NULL)
+			fail_msg("%s\n%s", rows[i].source, out);
+	}
+}
+
+/* What the handler is, by running its main chunk. */
+static void tells(const char *source, int status, const char *part)
+{
+	char out[8192];
+
+	if (lint("", source, out, sizeof(out)) != status || strstr(out, part) == NULL)
+		fail_msg("of\n%s\nit says\n%s", source, out);
+}
+
+/* What the handler is, by running its main chunk. */
+static void a_handler_that_cannot_be_loaded_is_told_with_its_place(void **state)
+{
+	(void)state;
+	tells("return { VERSION = '1' }", 1,
+			"1: error: Plugin \"plugin\" cannot be loaded because its PRIORITY field "
+			"is "
+			"not a valid integer number, got: \"nil\"");
+	tells("local H = { PRIORITY = 1.5, VERSION = '1' } function H:log() end return H", 1,
+			"1: error: Plugin \"plugin\" cannot be loaded because its PRIORITY field "
+			"is "
+			"not a valid integer number, got: \"1.5\"");
+	tells("local H = { PRIORITY = 1 / 0, VERSION = '1' } return H", 1, "got: \"inf\"");
+	tells("local H = { PRIORITY = 1 } function H:log() end return H", 0,
+			"1: warning: VERSION is missing: write VERSION = \"0.1.0\"\n");
+	tells("return { PRIORITY = 1, VERSION = '1' }", 0, "1: warning: implements no phase");
+	tells(HANDLER("function H:response() end function H:header_filter() end"), 1,
+			"2: error: Plugin \"plugin\" can't be loaded because it implements both "
+			"`response` and `header_filter` or `body_filter` methods\n");
+	tells(HANDLER("function H:init_worker() end"), 1,
+			"2: error: streamed plugins cannot run in the init_worker phase: use "
+			"configure, or make what you need on first use\n");
+	tells(HANDLER("function H:ws_close() end function H:log() end"), 0,
+			"2: warning: ws_close: websocket phases never run here\n");
+	tells("local x = \nreturn {", 1, "2: error: unexpected symbol near 'return'\n");
+}
+
 static void json_has_column_rule_and_severity(void **state)
 {
 	char out[4096];
@@ -274,6 +384,9 @@ int main(void)
 			cmocka_unit_test(calls_through_functions_are_warned_of),
 			cmocka_unit_test(what_is_not_known_is_not_complained_about),
 			cmocka_unit_test(whole_lua_is_read),
+			cmocka_unit_test(every_name_that_is_never_there_is_found),
+			cmocka_unit_test(each_rule_has_its_name_in_json),
+			cmocka_unit_test(a_handler_that_cannot_be_loaded_is_told_with_its_place),
 			cmocka_unit_test(json_has_column_rule_and_severity),
 			cmocka_unit_test(a_colon_where_a_dot_belongs_is_a_warning),
 	};
