@@ -154,6 +154,11 @@ tests_unit_test_chain_contract_SOURCES = tests/unit/test_chain_contract.c $(PDK_
 tests_unit_test_chain_contract_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_chain_contract_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_chain_contract_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_bodies
+tests_unit_test_pdk_bodies_SOURCES = tests/unit/test_pdk_bodies.c $(PDK_ROWS)
+tests_unit_test_pdk_bodies_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_bodies_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_bodies_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
 	tests/unit/pdk_phases.h $(ENGINE_BENCH)

@@ -12,6 +12,9 @@
  * value_check_stack() was called.  mime: with parameters. */
 int pdk_push_body(lua_State *L, struct arena *a, struct str body, struct str mime, long max_args);
 
+/* What such a body is called in results: lower case, without parameters. */
+struct str pdk_body_type(struct arena *a, struct str mime);
+
 /* A table argument as a body of that content type (with parameters); the result in
  * *ret_body, the content type to send in *ret_type.  False: nil, text are pushed.
  * Raises "…" for a wrong type within. */

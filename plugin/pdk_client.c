@@ -118,14 +118,15 @@ static int load_consumer(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
 	struct str key = pdk_check_str(L, 1, "consumer_id must be a string");
-	bool by_username = lua_toboolean(L, 2), is_found;
+	bool by_username = lua_toboolean(L, 2), is_id = uuid_is_valid(key), is_found = false;
 	struct entity_ref ref = {.id = STR_NONE};
 
-	if (!by_username && !uuid_is_valid(key))
+	if (!by_username && !is_id)
 		return luaL_error(L, "cannot load a consumer with an id that is not a uuid");
 	vm_host_enter(L);
-	is_found = x->ops != NULL && x->ops->find_consumer != NULL &&
-		   x->ops->find_consumer(x, key, by_username, &ref);
+	if (x->ops != NULL && x->ops->find_consumer != NULL)
+		is_found = (is_id && x->ops->find_consumer(x, key, false, &ref)) ||
+			   (by_username && x->ops->find_consumer(x, key, true, &ref));
 	vm_host_leave(L);
 	return push_entity(L, is_found ? ref.json : STR_NONE);
 }

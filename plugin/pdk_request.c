@@ -300,7 +300,7 @@ static int push_decoded_body(
 	if (b->state == BODY_COMPLETE && (max <= 0 || (double)b->bytes.n <= max))
 		return pdk_push_body(L, x->arena, b->bytes, mime, (long)max_args);
 	n = push_raw_body(L, b, max);
-	lua_pushlstring(L, mime.p, mime.n);
+	pdk_push_str(L, pdk_body_type(x->arena, mime));
 	return n + 1;
 }
 

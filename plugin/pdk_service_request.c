@@ -200,7 +200,7 @@ static int add_header(lua_State *L)
 
 static int clear_header(lua_State *L)
 {
-	struct str name = pdk_check_str(L, 1, "header name must be a string");
+	struct str name = pdk_check_str(L, 1, "header must be a string");
 
 	if (special_of(L) == SPECIAL_FRAMING)
 		return 0;

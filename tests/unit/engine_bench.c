@@ -31,8 +31,7 @@ static bool find_consumer(
 		struct exchange *x, struct str key, bool by_username, struct entity_ref *ret)
 {
 	(void)x;
-	(void)by_username;
-	if (!str_eq(key, STR("alice")) && !str_eq(key, STR("11111111-1111-4111-8111-111111111111")))
+	if (!str_eq(key, by_username ? STR("alice") : STR("11111111-1111-4111-8111-111111111111")))
 		return false;
 	*ret = (struct entity_ref){.id = STR("11111111-1111-4111-8111-111111111111"),
 			.name = STR("alice"),

@@ -171,7 +171,7 @@
 	X("kong.service.request.set_method", "access", "('PUT')", "", "('BREW')", "! invalid method: BREW") \
 	X("kong.service.request.set_header", "access", "('X-A', 'b')", "", "('a')", "! invalid header value for \"a\": got nil, expected array of string, string, number or boolean") \
 	X("kong.service.request.add_header", "access", "('X-A', 'b')", "", "('a')", "! invalid header value for \"a\": got nil, expected array of string, string, number or boolean") \
-	X("kong.service.request.clear_header", "access", "('X-A')", "", "(1)", "! header name must be a string") \
+	X("kong.service.request.clear_header", "access", "('X-A')", "", "(1)", "! header must be a string") \
 	X("kong.service.request.set_headers", "access", "({['X-A'] = 'b'})", "", "(1)", "! headers must be a table") \
 	X("kong.service.request.set_raw_body", "access", "('new')", "", "(1)", "! body must be a string") \
 	X("kong.service.request.set_body", "access", "({a = 1}, 'application/json')", "true", "(1)", "! args must be a table") \

@@ -155,6 +155,11 @@ static void client_router_node_and_the_rest_answer(void **state)
 			{"kong.client.get_consumer()", "nil"},
 			{"kong.client.load_consumer('alice', true).username", "alice"},
 			{"kong.client.load_consumer('nobody', true)", "nil"},
+			{"kong.client.load_consumer('11111111-1111-4111-8111-111111111111', "
+			 "true).username",
+					"alice"},
+			{"kong.client.load_consumer('21111111-1111-4111-8111-111111111111', true)",
+					"nil"},
 			{"kong.client.load_consumer(1)", "! consumer_id must be a string"},
 			{"kong.client.load_consumer('x')",
 					"! cannot load a consumer with an id that is not a uuid"},
