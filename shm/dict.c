@@ -13,20 +13,18 @@
 
 static const struct area_head dict_head = {DICT_MAGIC, DICT_ABI};
 
-/* A stripe's share: half in large slots, at least one bucket of them, the rest in small ones. */
+/* A stripe's share: a quarter in large slots, at least one bucket of them; the rest in tiny and
+ * small ones. */
 static void lay_out(struct dict *d, size_t size)
 {
-	size_t at = (sizeof(struct dict_area) + 4095) / 4096 * 4096, share, part;
+	size_t at = (sizeof(struct dict_area) + 4095) / 4096 * 4096;
+	size_t share = (size - at) / DICT_STRIPES, part = DICT_LARGE_BYTES;
 
 	d->size = size;
 	d->slots_at = at;
-	share = (size - at) / DICT_STRIPES;
-	part = dict_bucket_bytes(DICT_LARGE);
-	d->buckets[DICT_LARGE] = share / 2 < part ? 1 : (uint32_t)(share / 2 / part);
-	share -= d->buckets[DICT_LARGE] * part;
-	d->buckets[DICT_SMALL] = (uint32_t)(share / dict_bucket_bytes(DICT_SMALL));
-	d->stripe_bytes = d->buckets[DICT_SMALL] * dict_bucket_bytes(DICT_SMALL) +
-			  d->buckets[DICT_LARGE] * dict_bucket_bytes(DICT_LARGE);
+	d->n_large = share / 4 < part ? 1 : (uint32_t)(share / 4 / part);
+	d->n_pairs = (uint32_t)((share - d->n_large * part) / DICT_PAIR_BYTES);
+	d->stripe_bytes = d->n_pairs * DICT_PAIR_BYTES + d->n_large * part;
 }
 
 static int init_locks(struct dict_area *a)
@@ -51,14 +49,16 @@ static int fill_area(struct dict *d)
 {
 	struct dict_area *a = d->area;
 
-	if (getrandom(&a->seed, sizeof(a->seed), 0) != (ssize_t)sizeof(a->seed))
+	if (getrandom(a->seeds, sizeof(a->seeds), 0) != (ssize_t)sizeof(a->seeds))
 		return EAGAIN;
-	d->seed = a->seed;
+	d->seed = a->seeds[0];
+	d->seed_2 = a->seeds[1];
 	a->size = d->size;
 	a->quota = d->quota;
 	a->slots_at = d->slots_at;
 	a->stripe_bytes = d->stripe_bytes;
-	memcpy(a->buckets, d->buckets, sizeof(a->buckets));
+	a->n_pairs = d->n_pairs;
+	a->n_large = d->n_large;
 	return init_locks(a);
 }
 
@@ -111,11 +111,12 @@ int dict_map(struct dict **ret, int fd, struct why *why)
 	if (r != 0)
 		return r;
 	a = d->area = p;
-	d->seed = a->seed;
+	d->seed = a->seeds[0];
+	d->seed_2 = a->seeds[1];
 	d->quota = a->quota;
 	if (a->size != d->size || a->slots_at != d->slots_at ||
-			a->stripe_bytes != d->stripe_bytes ||
-			memcmp(a->buckets, d->buckets, sizeof(a->buckets)) != 0) {
+			a->stripe_bytes != d->stripe_bytes || a->n_pairs != d->n_pairs ||
+			a->n_large != d->n_large) {
 		why_set(why, NULL, 0, "the %s on fd %d has another layout", AREA_NAME, fd);
 		return -EBADF;
 	}

@@ -4,10 +4,11 @@
  * master, mapped by every worker.  An entry belongs to a space (one per plugin name): nobody
  * finds another space's entries, and a space holds at most its quota.
  *
- * Stripes: a key's stripe has a robust mutex for writers and a sequence count for readers, who
- * take no lock.  A process that dies while it writes costs the entry that it wrote, nothing
- * else.  Entries sit in slots of two sizes; when the slots a key may use are taken, expired
- * entries go first, then the space's own oldest, then the oldest.
+ * Readers take no lock, nor does an addition to a number that is there: a slot's version tells
+ * whether what was read, or is changed, still belongs to the key.  Other writers take the robust
+ * mutex of the key's stripe.  A process that dies while it writes costs the entry that it wrote,
+ * nothing else.  Entries sit in slots of three sizes; when the slots a key may use are taken,
+ * expired entries go first, then the space's own oldest, then the oldest.
  *
  * What is in the memory is not trusted: a worker may be hostile.  Sizes read from it are
  * bounded before use.

@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 
-#include "shm/dict_layout.h"
+#include "shm/dict_probe.h"
 
 #define INCARNATION_MASK 0xffffffU
 
@@ -63,26 +63,24 @@ static uint64_t holder_of(const struct dict_slot *slot)
 	return atomic_load_explicit(&slot->number, memory_order_acquire);
 }
 
-static bool is_held(const struct dict_slot *slot, const struct dict_probe *p)
+static bool is_held(const struct dict_slot *slot, struct dict_probe *p)
 {
-	return slot != NULL && dict_slot_is_live(slot, p->now_ms) &&
-	       atomic_load_explicit(&slot->kind, memory_order_acquire) == DICT_HELD;
+	return slot != NULL && dict_slot_is_live(slot, p) && dict_slot_kind(slot) == DICT_HELD;
 }
 
-static int hold_locked(struct dict *d, const struct dict_probe *p, uint64_t ttl_ms, uint64_t *ret)
+static int hold_locked(struct dict *d, struct dict_probe *p, uint64_t ttl_ms, uint64_t *ret)
 {
-	uint32_t index = 0;
-	struct dict_slot *slot = dict_probe_find(d, p, &index);
+	struct dict_place at = dict_probe_find(d, p);
 	const struct dict_input in = {.kind = DICT_HELD};
 
-	if (slot != NULL && dict_slot_is_live(slot, p->now_ms)) {
-		if (!is_held(slot, p))
+	if (at.slot != NULL && dict_slot_is_live(at.slot, p)) {
+		if (!is_held(at.slot, p))
 			return DICT_E_TYPE;
-		if (is_alive(d, holder_of(slot)))
+		if (is_alive(d, holder_of(at.slot)))
 			return DICT_E_EXISTS;
 	}
 	*ret = token_of(d->owner, d->incarnation, ++d->serial);
-	return dict_probe_write(d, p, slot, index, &in, *ret, ttl_ms);
+	return dict_probe_write(d, p, &at, &in, *ret, ttl_ms);
 }
 
 int dict_hold(struct dict *d, uint32_t space, struct str key, uint64_t ttl_ms, uint64_t *ret)
@@ -93,11 +91,11 @@ int dict_hold(struct dict *d, uint32_t space, struct str key, uint64_t ttl_ms, u
 	if (r == 0 && d->incarnation == 0)
 		r = join(d);
 	if (r == 0)
-		r = dict_lock(d, p.stripe);
+		r = dict_lock(d, dict_stripe_of(&p));
 	if (r != 0)
 		return r;
 	r = hold_locked(d, &p, ttl_ms, ret);
-	dict_unlock(d, p.stripe);
+	dict_unlock(d, dict_stripe_of(&p));
 	return r;
 }
 
@@ -105,22 +103,22 @@ int dict_hold(struct dict *d, uint32_t space, struct str key, uint64_t ttl_ms, u
 static int change(struct dict *d, uint32_t space, struct str key, uint64_t token, uint64_t ttl_ms)
 {
 	struct dict_probe p;
-	struct dict_slot *slot;
-	uint32_t index = 0;
+	struct dict_place at;
 	int r = dict_probe_init(d, &p, space, key);
 
 	if (r == 0)
-		r = dict_lock(d, p.stripe);
+		r = dict_lock(d, dict_stripe_of(&p));
 	if (r != 0)
 		return r;
-	slot = dict_probe_find(d, &p, &index);
-	if (!is_held(slot, &p) || holder_of(slot) != token)
+	at = dict_probe_find(d, &p);
+	if (!is_held(at.slot, &p) || holder_of(at.slot) != token)
 		r = DICT_E_ABSENT;
 	else if (ttl_ms == 0)
-		dict_probe_drop(d, &p, index);
+		dict_probe_drop(d, &p, &at);
 	else
-		atomic_store_explicit(&slot->expires_ms, p.now_ms + ttl_ms, memory_order_release);
-	dict_unlock(d, p.stripe);
+		atomic_store_explicit(&at.slot->expires_ms, dict_probe_now(&p) + ttl_ms,
+				memory_order_release);
+	dict_unlock(d, dict_stripe_of(&p));
 	return r;
 }
 

@@ -41,32 +41,39 @@ static void take_off(_Atomic uint64_t *gauge, uint64_t n)
 		;
 }
 
-void dict_slot_clear(struct dict *d, unsigned stripe, uint32_t index)
+void dict_slot_clear(struct dict *d, unsigned stripe, const struct dict_place *at)
 {
-	enum dict_class class = dict_slot_class(d, index);
-	struct dict_bucket *b = dict_bucket_at(d, stripe, index / DICT_WAYS, class);
-	struct dict_slot *slot = dict_slot_of(b, index % DICT_WAYS, class);
-	uint32_t space = atomic_load_explicit(&slot->space, memory_order_relaxed);
+	_Atomic uint32_t *tag = dict_tag_of(d, stripe, at);
+	uint64_t what = atomic_load_explicit(&at->slot->what, memory_order_relaxed);
+	uint32_t space = dict_what_space(what), n = dict_slot_bytes[at->class];
 
-	if (atomic_load_explicit(&b->tags[index % DICT_WAYS], memory_order_relaxed) == 0)
+	if (atomic_load_explicit(tag, memory_order_relaxed) == 0)
 		return;
 	take_off(&d->area->entries, 1);
-	take_off(&d->area->used_bytes, dict_slot_bytes[class]);
+	take_off(&d->area->used_bytes, n);
 	if (space < DICT_SPACES_MAX)
-		take_off(&d->area->spaces[space].used_bytes, dict_slot_bytes[class]);
+		take_off(&d->area->spaces[space].used_bytes, n);
 	/* last: a death before it counts the slot off twice, one behind it would never */
-	atomic_store_explicit(&b->tags[index % DICT_WAYS], 0, memory_order_release);
+	atomic_store_explicit(tag, 0, memory_order_release);
 }
 
-void dict_write_begin(struct dict_stripe *s, uint32_t index)
+void dict_write_begin(struct dict_stripe *s, const struct dict_place *at)
 {
-	atomic_store_explicit(&s->dirty, index + 1, memory_order_relaxed);
+	atomic_store_explicit(&s->dirty, at->index + 1, memory_order_relaxed);
 	atomic_store_explicit(&s->seq, atomic_load_explicit(&s->seq, memory_order_relaxed) | 1,
+			memory_order_release);
+	/* an addition without the lock is before this, or fails */
+	atomic_store_explicit(&at->slot->stamp,
+			atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1,
 			memory_order_release);
 }
 
-void dict_write_end(struct dict_stripe *s)
+void dict_write_end(struct dict_stripe *s, const struct dict_place *at, uint64_t now_ms)
 {
+	uint64_t version = atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1;
+
+	atomic_store_explicit(
+			&at->slot->stamp, dict_stamp(version + 1, now_ms), memory_order_release);
 	atomic_store_explicit(&s->seq,
 			(atomic_load_explicit(&s->seq, memory_order_relaxed) | 1) + 1,
 			memory_order_release);
@@ -77,13 +84,18 @@ static void repair(struct dict *d, unsigned stripe)
 {
 	struct dict_stripe *s = &d->area->stripes[stripe];
 	uint32_t dirty = atomic_load_explicit(&s->dirty, memory_order_relaxed);
-	uint32_t n = (d->buckets[DICT_SMALL] + d->buckets[DICT_LARGE]) * DICT_WAYS;
+	uint32_t bucket = (dirty - 1) / (2 * DICT_WAYS);
+	struct dict_place at;
 
-	if (dirty != 0 && dirty <= n) {
-		dict_write_begin(s, dirty - 1);
-		dict_slot_clear(d, stripe, dirty - 1);
+	if (dirty != 0 && bucket < d->n_pairs + d->n_large) {
+		at = dict_place_in(d, dict_bucket_at(d, stripe, bucket), bucket,
+				(dirty - 1) % (2 * DICT_WAYS));
+		dict_write_begin(s, &at);
+		dict_slot_clear(d, stripe, &at);
+		dict_write_end(s, &at, 0);
+	} else if ((atomic_load_explicit(&s->seq, memory_order_relaxed) & 1) != 0) {
+		atomic_fetch_add_explicit(&s->seq, 1, memory_order_release);
 	}
-	dict_write_end(s);
 	atomic_fetch_add_explicit(&d->area->repairs, 1, memory_order_relaxed);
 }
 

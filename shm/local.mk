@@ -30,8 +30,8 @@ shm_libshm_a_SOURCES = \
 	shm/conf_file.c shm/conf_file.h \
 	shm/conf_row.c shm/conf_row.h \
 	shm/conf_rule.c shm/conf_rule.h \
-	shm/dict.c shm/dict.h shm/dict_layout.h \
-	shm/dict_entry.c shm/dict_hold.c shm/dict_stripe.c \
+	shm/dict.c shm/dict.h shm/dict_layout.h shm/dict_probe.h \
+	shm/dict_entry.c shm/dict_hold.c shm/dict_incr.c shm/dict_probe.c shm/dict_stripe.c \
 	shm/histogram.c shm/histogram.h \
 	shm/ipc.c shm/ipc.h \
 	shm/ipc_inherit.c \
@@ -99,6 +99,10 @@ check_PROGRAMS += tests/unit/test_dict
 tests_unit_test_dict_SOURCES = tests/unit/test_dict.c
 tests_unit_test_dict_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_dict_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+check_PROGRAMS += tests/unit/test_dict_incr
+tests_unit_test_dict_incr_SOURCES = tests/unit/test_dict_incr.c
+tests_unit_test_dict_incr_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_dict_incr_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
 SNAP_TEST_LIBS = $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(UNIT_LIBS)
 EXTRA_DIST += tests/unit/snap_fixture.h

@@ -229,44 +229,6 @@ static void what_is_no_dict_of_this_layout_is_refused(void **state)
 	assert_non_null(strstr(why.text, "between"));
 }
 
-#define PROCESSES 4
-#define ADDITIONS 250000
-
-/* A refusal under load is no addition: it is asked for again. */
-static bool add_many(unsigned n)
-{
-	double now;
-
-	while (n != 0) {
-		int r = dict_incr(bed.d, bed.a, STR("n"), 1, 60000, &now);
-
-		if (r != 0 && r != DICT_E_BUSY)
-			return false;
-		n -= r == 0;
-	}
-	return true;
-}
-
-static void additions_of_four_processes_are_exact(void **state)
-{
-	struct dict_value v;
-
-	(void)state;
-	for (int i = 0; i < PROCESSES; i++) {
-		if (fork() != 0)
-			continue;
-		_exit(add_many(ADDITIONS) ? 0 : 1);
-	}
-	for (int i = 0; i < PROCESSES; i++) {
-		int status = -1;
-
-		assert_true(wait(&status) > 0);
-		assert_int_equal(status, 0);
-	}
-	assert_int_equal(dict_get(bed.d, bed.a, STR("n"), &v), 0);
-	assert_true(v.number == PROCESSES * ADDITIONS);
-}
-
 /* A value that tells whether it is whole: a repeated word of its key and turn. */
 static void make_value(char *ret, size_t n, uint32_t key, uint32_t turn)
 {
@@ -456,7 +418,6 @@ int main(void)
 			DICT_TEST(a_space_holds_its_quota_and_leaves_the_rest_alone),
 			DICT_TEST(expired_entries_make_room_before_live_ones),
 			DICT_TEST(what_is_no_dict_of_this_layout_is_refused),
-			DICT_TEST(additions_of_four_processes_are_exact),
 			DICT_TEST(a_writer_killed_200_times_leaves_no_torn_value_and_no_lock),
 			DICT_TEST(one_holds_at_a_time_until_it_lets_go_or_its_time_is_over),
 			DICT_TEST(what_a_killed_process_held_is_free_at_once),
