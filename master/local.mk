@@ -71,7 +71,7 @@ sbin_PROGRAMS += master/sluiced
 master_sluiced_SOURCES = master/main.c
 master_sluiced_LDADD = $(MASTER_LDADD)
 
-MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_apply \
+MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_supervise tests/unit/test_apply \
 	tests/unit/test_intake tests/unit/test_metric tests/unit/test_handover
 check_PROGRAMS += $(MASTER_TESTS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
@@ -80,6 +80,9 @@ tests_unit_test_listen_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_child_SOURCES = tests/unit/test_child.c
 tests_unit_test_child_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_child_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_supervise_SOURCES = tests/unit/test_supervise.c
+tests_unit_test_supervise_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
+tests_unit_test_supervise_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_apply_SOURCES = tests/unit/test_apply.c tests/unit/apply_bed.c tests/unit/apply_bed.h
 tests_unit_test_apply_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)

@@ -11,8 +11,7 @@
 #include "master/steering.h"
 #include "master/supervise_state.h"
 
-/* A replacement that is not ready by then is given up, and the old process goes on. */
-#define OVERLAP_PATIENCE_S 30
+#define OVERLAP_MS 30000
 
 static bool has_process(const struct worker *w)
 {
@@ -40,7 +39,9 @@ void supervise_end_overlap(struct supervise *v)
 /* What there is to do next: one replacement at a time. */
 static void advance(struct supervise *v)
 {
-	const struct timeval patience = {.tv_sec = OVERLAP_PATIENCE_S};
+	uint32_t ms = v->shared.conf.overlap_ms != 0 ? v->shared.conf.overlap_ms : OVERLAP_MS;
+	const struct timeval patience = {
+			.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	for (uint32_t i = 0; i < v->n_workers && v->starting == NULL && !v->is_stopping; i++) {
 		struct worker *w = &v->workers[i];

@@ -71,6 +71,9 @@ struct supervise_conf {
 	int traffic_fd;           /* shm/traffic; borrowed */
 	int breaker_fd;           /* shm/breaker; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
+	/* A replacement that is not ready by then is given up, and the old process goes on; 0 =
+	 * 30 s. */
+	uint32_t overlap_ms;
 	/* What the image before this one left: its workers go on.  NULL: there was none; borrowed
 	 * for the call. */
 	const struct handover *before;

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * master/supervise with its scaling and draining, master/seat: against workers that are this
+ * program, started with --slot, and do what FAKE_WORKER says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/listen.h"
+#include "master/steering.h"
+#include "master/supervise.h"
+#include "shm/ipc.h"
+
+/* ---- the worker ---- */
+
+enum { BEAT_MS = 20 };
+
+static void say(enum ipc_type type, uint64_t generation)
+{
+	static struct ipc_out out;
+
+	ipc_begin(&out, type);
+	if (type == IPC_READY)
+		ipc_put_u32(&out, (uint32_t)getpid());
+	if (type == IPC_FAILED)
+		ipc_put_str(&out, STR("nothing works here"));
+	else
+		ipc_put_u64(&out, generation);
+	ipc_send(IPC_FD_CHANNEL, &out);
+}
+
+static bool is_mode(const char *mode)
+{
+	return strcmp(getenv("FAKE_WORKER"), mode) == 0;
+}
+
+/* "slow" never finishes what it has. */
+static void heed(void)
+{
+	static struct ipc_in in;
+	int r;
+
+	while ((r = ipc_recv(IPC_FD_CHANNEL, &in)) == 0) {
+		if (in.type == IPC_GENERATION)
+			say(IPC_GENERATION_DONE, ipc_get_u64(&in));
+		if (in.type == IPC_DRAIN && !is_mode("slow"))
+			_exit(0);
+	}
+	if (r != IPC_E_AGAIN)
+		_exit(0);
+}
+
+static int fake_worker(uint32_t slot)
+{
+	struct pollfd channel = {.fd = IPC_FD_CHANNEL, .events = POLLIN};
+	struct why why = WHY_NONE;
+	struct board *b = NULL;
+
+	if (is_mode("fails")) {
+		say(IPC_FAILED, 0);
+		return 1;
+	}
+	if (board_map(&b, IPC_FD_BOARD, &why) != 0)
+		return 2;
+	atomic_store(&b->slots[slot].state, is_mode("silent") ? SLOT_STARTING : SLOT_READY);
+	if (is_mode("lies"))
+		(void)!write(IPC_FD_CHANNEL, "????????", 8);
+	else if (!is_mode("silent"))
+		say(IPC_READY, is_mode("empty") ? 0 : 1);
+	for (;;) {
+		atomic_store(&b->slots[slot].heartbeat_ns, clock_mono_ns());
+		poll(&channel, 1, BEAT_MS);
+		heed();
+	}
+}
+
+/* ---- the master ---- */
+
+struct bed {
+	struct event_base *base;
+	struct conf *conf;
+	struct listeners *listeners;
+	struct steering *steering;
+	struct supervise *s;
+	char program[256];
+	int dummy_fd;
+	unsigned n_ready, n_left, n_scaled;
+	bool is_stopped;
+};
+
+static void on_ready(void *arg, uint32_t slot, uint64_t generation)
+{
+	(void)slot;
+	(void)generation;
+	((struct bed *)arg)->n_ready++;
+}
+
+static void on_generation(void *arg, uint32_t slot, uint64_t generation)
+{
+	(void)arg;
+	(void)slot;
+	(void)generation;
+}
+
+static void on_left(void *arg, uint32_t slot)
+{
+	(void)slot;
+	((struct bed *)arg)->n_left++;
+}
+
+static void on_gone(void *arg, uint32_t slot)
+{
+	(void)arg;
+	(void)slot;
+}
+
+static void on_scaled(void *arg, uint32_t n)
+{
+	(void)n;
+	((struct bed *)arg)->n_scaled++;
+}
+
+static void on_stopped(void *arg)
+{
+	((struct bed *)arg)->is_stopped = true;
+}
+
+static const struct supervise_events events = {
+		.ready = on_ready,
+		.generation_done = on_generation,
+		.left = on_left,
+		.gone = on_gone,
+		.scaled = on_scaled,
+		.stopped = on_stopped,
+};
+
+static void free_port(char *ret, size_t size)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET};
+	socklen_t n = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
+	close(fd);
+	snprintf(ret, size, "127.0.0.1:%u", ntohs(sa.sin_port));
+}
+
+static void act(const char *mode)
+{
+	setenv("FAKE_WORKER", mode, 1);
+}
+
+static void open_bed(struct bed *b, const char *mode, uint32_t n)
+{
+	struct why why = WHY_NONE;
+	char listen[32];
+	ssize_t len = readlink("/proc/self/exe", b->program, sizeof(b->program) - 1);
+
+	assert_true(len > 0);
+	b->program[len] = '\0';
+	act(mode);
+	free_port(listen, sizeof(listen));
+	setenv("SLUICE_PROXY_LISTEN", listen, 1);
+	setenv("SLUICE_STEERING", "off", 1);
+	setenv("SLUICE_WORKER_RESTART_DELAY_MS", "10", 1);
+	log_init("test", LOG_EMERG);
+	b->base = event_base_new();
+	b->dummy_fd = memfd_create("dummy", MFD_CLOEXEC);
+	assert_int_equal(conf_load(&b->conf, NULL, &why), 0);
+	assert_int_equal(listeners_open(&b->listeners, listen, n, &why), 0);
+	assert_int_equal(steering_new(&b->steering, b->conf, "id", n, 4 * BOARD_SEATS, &why), 0);
+	assert_int_equal(steering_take_listeners(b->steering, b->listeners, &why), 0);
+	assert_int_equal(supervise_new(&b->s, b->base,
+					 &(struct supervise_conf){.conf = b->conf,
+							 .listeners = b->listeners,
+							 .steering = b->steering,
+							 .n_workers = n,
+							 .workers_max = 4,
+							 .dict_fd = b->dummy_fd,
+							 .lat_fd = b->dummy_fd,
+							 .lat_names_fd = b->dummy_fd,
+							 .traffic_fd = b->dummy_fd,
+							 .breaker_fd = b->dummy_fd,
+							 .overlap_ms = 300,
+							 .program = b->program},
+					 &events, b, &why),
+			0);
+	supervise_start(b->s);
+}
+
+static void close_bed(struct bed *b)
+{
+	supervise_free(b->s);
+	steering_free(b->steering);
+	listeners_free(b->listeners);
+	conf_free(b->conf);
+	event_base_free(b->base);
+	close(b->dummy_fd);
+	*b = (struct bed){.base = NULL};
+}
+
+/* "0 ready, 1 draining": every process that there is. */
+static const char *picture(const struct bed *b)
+{
+	static char text[512];
+	struct supervise_process p;
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; supervise_process_at(b->s, i, &p); i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u %s", i > 0 ? ", " : "",
+				p.worker, p.state);
+	return text;
+}
+
+static void wait_for(struct bed *b, const char *wanted)
+{
+	uint64_t until_ms = clock_mono_ms() + 20000;
+
+	while (strcmp(picture(b), wanted) != 0 && clock_mono_ms() < until_ms) {
+		event_base_loop(b->base, EVLOOP_NONBLOCK);
+		usleep(2000);
+	}
+	assert_string_equal(picture(b), wanted);
+}
+
+static uint64_t failed(const struct bed *b)
+{
+	struct supervise_replacements r;
+
+	supervise_replacements(b->s, &r);
+	return r.failed;
+}
+
+static void wait_for_failures(struct bed *b, uint64_t n)
+{
+	uint64_t until_ms = clock_mono_ms() + 20000;
+
+	while (failed(b) < n && clock_mono_ms() < until_ms) {
+		event_base_loop(b->base, EVLOOP_NONBLOCK);
+		usleep(2000);
+	}
+	assert_int_equal(failed(b), n);
+}
+
+/* ---- replacing ---- */
+
+static void a_replacement_that_never_becomes_ready_is_given_up_and_the_old_goes_on(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+	pid_t old;
+
+	(void)state;
+	open_bed(&b, "serves", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	old = supervise_pid(b.s, 1);
+	act("silent");
+	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
+	wait_for(&b, "0 ready, 1 ready, 1 starting");
+	wait_for_failures(&b, 1);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_int_equal(supervise_pid(b.s, 1), old);
+	act("serves"); /* and the next one may be better */
+	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
+	while (supervise_pid(b.s, 1) == old)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	wait_for(&b, "0 ready, 1 ready");
+	close_bed(&b);
+}
+
+static void a_replacement_that_cannot_start_is_given_up_and_the_next_worker_has_its_turn(
+		void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+	struct supervise_process p;
+	pid_t old[2];
+
+	(void)state;
+	open_bed(&b, "serves", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	for (uint32_t w = 0; w < 2; w++)
+		old[w] = supervise_pid(b.s, w);
+	act("fails");
+	assert_int_equal(supervise_restart(b.s, SUPERVISE_ALL, &why), 0);
+	wait_for_failures(&b, 2);
+	wait_for(&b, "0 ready, 1 ready");
+	for (uint32_t w = 0; w < 2; w++)
+		assert_int_equal(supervise_pid(b.s, w), old[w]);
+	assert_true(supervise_process_at(b.s, 0, &p));
+	assert_string_equal(p.failure, "");
+	close_bed(&b);
+}
+
+static void the_old_process_drains_while_the_new_one_serves(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+	struct supervise_replacements r;
+
+	(void)state;
+	open_bed(&b, "slow", 1);
+	wait_for(&b, "0 ready");
+	assert_int_equal(supervise_restart(b.s, 0, &why), 0);
+	wait_for(&b, "0 draining, 0 ready");
+	assert_int_equal(b.n_left, 1);
+	/* a third one has no seat before the first is gone */
+	assert_int_equal(supervise_restart(b.s, 0, &why), 0);
+	supervise_replacements(b.s, &r);
+	assert_int_equal(r.waiting, 1);
+	assert_int_equal(r.done, 1);
+	wait_for(&b, "0 draining, 0 ready");
+	close_bed(&b);
+}
+
+static void a_worker_that_lies_is_killed_and_started_again(void **state)
+{
+	struct bed b = {.base = NULL};
+
+	(void)state;
+	open_bed(&b, "lies", 1);
+	while (supervise_restarts(b.s, 0) < 2)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	act("serves");
+	wait_for(&b, "0 ready");
+	close_bed(&b);
+}
+
+/* ---- scaling, without steering ---- */
+
+static void a_worker_that_is_taken_away_accepts_on_and_can_be_taken_back(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+	pid_t pids[3];
+
+	(void)state;
+	open_bed(&b, "serves", 3);
+	wait_for(&b, "0 ready, 1 ready, 2 ready");
+	for (uint32_t w = 0; w < 3; w++)
+		pids[w] = supervise_pid(b.s, w);
+	assert_int_equal(supervise_scale(b.s, 1, &why), 0);
+	wait_for(&b, "0 ready, 1 draining, 2 draining");
+	assert_int_equal(supervise_count(b.s), 1);
+	assert_int_equal(b.n_left, 2);
+	assert_int_equal(listeners_workers(b.listeners), 3); /* their queues are still there */
+	assert_int_equal(supervise_scale(b.s, 2, &why), 0);
+	wait_for(&b, "0 ready, 1 ready, 2 draining");
+	assert_int_equal(supervise_pid(b.s, 1), pids[1]);
+	kill(pids[2], SIGKILL); /* what waits there must be accepted by somebody */
+	while (supervise_pid(b.s, 2) == pids[2])
+		event_base_loop(b.base, EVLOOP_ONCE);
+	wait_for(&b, "0 ready, 1 ready, 2 draining");
+	assert_int_equal(supervise_scale(b.s, 4, &why), 0);
+	wait_for(&b, "0 ready, 1 ready, 2 ready, 3 ready");
+	assert_int_equal(listeners_workers(b.listeners), 4);
+	assert_int_equal(b.n_scaled, 3);
+	close_bed(&b);
+}
+
+static void what_there_is_no_room_for_is_refused(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+
+	(void)state;
+	open_bed(&b, "serves", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_int_equal(supervise_scale(b.s, 5, &why), -ERANGE);
+	assert_non_null(strstr(why.text, "1 to 4"));
+	assert_int_equal(supervise_scale(b.s, 0, &why), -ERANGE);
+	assert_int_equal(supervise_restart(b.s, 2, &why), -ENOENT);
+	supervise_stop(b.s, 1000);
+	assert_int_equal(supervise_scale(b.s, 3, &why), -ESHUTDOWN);
+	assert_int_equal(supervise_drain(b.s, 0, 0, &why), -ESHUTDOWN);
+	while (!b.is_stopped)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	close_bed(&b);
+}
+
+/* ---- who is counted on ---- */
+
+static struct supervise_serving serving(const struct bed *b)
+{
+	struct supervise_serving s;
+
+	supervise_serving(b->s, &s);
+	return s;
+}
+
+static void nobody_counts_on_a_worker_that_was_added_before_it_is_there(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+
+	(void)state;
+	open_bed(&b, "serves", 1);
+	assert_int_equal(serving(&b).unborn, 1);
+	wait_for(&b, "0 ready");
+	assert_int_equal(serving(&b).unborn, 0);
+	act("silent");
+	assert_int_equal(supervise_scale(b.s, 4, &why), 0);
+	wait_for(&b, "0 ready, 1 starting, 2 starting, 3 starting");
+	assert_int_equal(serving(&b).now, 1);
+	assert_int_equal(serving(&b).expected, 1);
+	assert_int_equal(serving(&b).unborn, 0);
+	close_bed(&b);
+}
+
+static void a_worker_without_a_configuration_takes_no_traffic_yet(void **state)
+{
+	struct bed b = {.base = NULL};
+
+	(void)state;
+	open_bed(&b, "empty", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_int_equal(serving(&b).now, 0);
+	assert_int_equal(serving(&b).unborn, 2);
+	supervise_publish(b.s, 7);
+	while (serving(&b).now < 2)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	assert_int_equal(serving(&b).unborn, 0);
+	kill(supervise_pid(b.s, 0), SIGKILL);
+	while (serving(&b).now == 2)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	assert_int_equal(serving(&b).expected, 2); /* it is missed */
+	close_bed(&b);
+}
+
+/* ---- draining ---- */
+
+static uint32_t flags(const struct bed *b, uint32_t slot)
+{
+	return atomic_load(&steering_board(b->steering)->slots[slot].master_flags);
+}
+
+static void a_drain_is_on_the_board_for_all_processes_of_the_worker(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct why why = WHY_NONE;
+
+	(void)state;
+	open_bed(&b, "serves", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_int_equal(flags(&b, 0), SLOT_IS_OPEN);
+	assert_int_equal(supervise_drain(b.s, 1, 1000, &why), 0);
+	wait_for(&b, "0 ready, 1 drained");
+	assert_int_equal(flags(&b, 2), SLOT_IS_CLOSING);
+	assert_int_equal(flags(&b, 3), SLOT_IS_CLOSING);
+	assert_int_equal(supervise_drain(b.s, 0, 1000, &why), -EBUSY);
+	assert_int_equal(supervise_drain(b.s, 5, 1000, &why), -ENOENT);
+	/* restarted because of something else it stays out; by its own number it is back */
+	assert_int_equal(supervise_restart(b.s, SUPERVISE_ALL, &why), 0);
+	while (supervise_restarts(b.s, 1) < 1)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	wait_for(&b, "0 ready, 1 drained");
+	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
+	wait_for(&b, "0 ready, 1 ready");
+	close_bed(&b);
+}
+
+static void the_node_drains_and_goes_on_accepting(void **state)
+{
+	struct bed b = {.base = NULL};
+	struct supervise_drain d;
+	struct why why = WHY_NONE;
+
+	(void)state;
+	open_bed(&b, "serves", 1);
+	wait_for(&b, "0 ready");
+	assert_int_equal(supervise_drain(b.s, SUPERVISE_ALL, 5000, &why), 0);
+	assert_int_equal(flags(&b, 0), SLOT_IS_OPEN | SLOT_IS_CLOSING);
+	supervise_get_drain(b.s, SUPERVISE_ALL, &d);
+	assert_true(d.is_on);
+	assert_int_equal(d.timeout_ms, 5000);
+	assert_int_equal(supervise_scale(b.s, 2, &why), 0);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_int_equal(flags(&b, 2), SLOT_IS_OPEN | SLOT_IS_CLOSING);
+	assert_int_equal(supervise_undrain(b.s, SUPERVISE_ALL, &why), 0);
+	assert_int_equal(flags(&b, 0), SLOT_IS_OPEN);
+	assert_int_equal(flags(&b, 2), SLOT_IS_OPEN);
+	close_bed(&b);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(
+					a_replacement_that_never_becomes_ready_is_given_up_and_the_old_goes_on),
+			cmocka_unit_test(
+					a_replacement_that_cannot_start_is_given_up_and_the_next_worker_has_its_turn),
+			cmocka_unit_test(the_old_process_drains_while_the_new_one_serves),
+			cmocka_unit_test(a_worker_that_lies_is_killed_and_started_again),
+			cmocka_unit_test(
+					a_worker_that_is_taken_away_accepts_on_and_can_be_taken_back),
+			cmocka_unit_test(what_there_is_no_room_for_is_refused),
+			cmocka_unit_test(
+					nobody_counts_on_a_worker_that_was_added_before_it_is_there),
+			cmocka_unit_test(a_worker_without_a_configuration_takes_no_traffic_yet),
+			cmocka_unit_test(a_drain_is_on_the_board_for_all_processes_of_the_worker),
+			cmocka_unit_test(the_node_drains_and_goes_on_accepting),
+	};
+
+	if (argc == 3 && strcmp(argv[1], "--slot") == 0)
+		return fake_worker((uint32_t)strtoul(argv[2], NULL, 10));
+	return cmocka_run_group_tests_name("supervise", tests, NULL, NULL);
+}
