@@ -74,11 +74,14 @@ static int refuse_endpoint(const struct endpoint *e, int err, struct why *why)
 	return -err;
 }
 
+static int set_option_to(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
 static int set_option(int fd, int level, int name)
 {
-	int on = 1;
-
-	return setsockopt(fd, level, name, &on, sizeof(on)) < 0 ? -errno : 0;
+	return set_option_to(fd, level, name, 1);
 }
 
 static int endpoint_bind(int *ret, const struct endpoint *e, bool is_shared, struct why *why)
@@ -90,7 +93,8 @@ static int endpoint_bind(int *ret, const struct endpoint *e, bool is_shared, str
 		return refuse_endpoint(e, errno, why);
 	if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
 			(is_shared && set_option(fd, SOL_SOCKET, SO_REUSEPORT) < 0) ||
-			(e->conf.is_v6 && set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) < 0))
+			(e->conf.is_v6 && set_option_to(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+							  !e->conf.is_dual) < 0))
 		return refuse_endpoint(e, errno, why);
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY); /* inherited by what it accepts */
 	if (bind(fd, &e->sa.any, e->n) < 0 || listen(fd, LISTEN_BACKLOG) < 0)

@@ -50,9 +50,10 @@ struct conf_address {
 	char host[64]; /* numeric, without brackets */
 	uint16_t port;
 	bool is_v6, is_tls;
+	bool is_dual; /* an IPv6 address that takes IPv4 clients, too */
 };
-/* "127.0.0.1:8000", "[::]:8000", "8000" (any v4 address), each with " ssl" behind it for TLS;
- * -EINVAL with why. */
+/* "127.0.0.1:8000", "[::]:8000", "8000" (any v4 address); behind it, in any order: " ssl" for TLS,
+ * " ipv6only=on" (as without) or " ipv6only=off".  -EINVAL with why. */
 int conf_parse_address(struct str text, struct conf_address *ret, struct why *why);
 
 /* Some proxy_listen is for TLS. */

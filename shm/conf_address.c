@@ -48,26 +48,52 @@ static int address_refuse(struct str text, struct why *why)
 {
 	why_set(why, NULL, 0,
 			"\"%.*s\" is not address:port; write 127.0.0.1:8000, [::1]:8000 or 8000, "
-			"with \" ssl\" behind it for TLS",
+			"with \" ssl\" behind it for TLS, \" ipv6only=off\" behind [::]:8000 for "
+			"IPv4 clients, too",
 			(int)(text.n < 80 ? text.n : 80), text.p);
 	return -EINVAL;
 }
 
+static bool take_flag(struct conf_address *a, struct str word)
+{
+	if (str_eq(word, STR("ssl"))) {
+		a->is_tls = true;
+		return true;
+	}
+	a->is_dual = str_eq(word, STR("ipv6only=off"));
+	return a->is_v6 && (a->is_dual || str_eq(word, STR("ipv6only=on")));
+}
+
+/* Words behind the address. */
+static bool take_flags(struct conf_address *a, struct str rest)
+{
+	while ((rest = str_trim(rest)).n != 0) {
+		ptrdiff_t n = str_find_char(rest, ' ');
+		struct str word = n < 0 ? rest : str_head(rest, (size_t)n);
+
+		if (!take_flag(a, word))
+			return false;
+		rest = str_from(rest, word.n);
+	}
+	return true;
+}
+
 int conf_parse_address(struct str text, struct conf_address *ret, struct why *why)
 {
-	struct conf_address a = {.is_tls = str_ends(text, STR(" ssl"))};
-	struct str rest = a.is_tls ? str_trim(str_head(text, text.n - 4)) : text;
-	struct str host, port;
+	struct conf_address a = {.port = 0};
+	ptrdiff_t end = str_find_char(text, ' ');
+	struct str at = end < 0 ? text : str_head(text, (size_t)end), host, port;
 	unsigned char raw[16];
 	uint64_t number;
 
-	if (!address_split(rest, &host, &port) || host.n == 0 || host.n >= sizeof(a.host) ||
+	if (!address_split(at, &host, &port) || host.n == 0 || host.n >= sizeof(a.host) ||
 			!str_to_u64(port, &number) || number < 1 || number > 65535)
 		return address_refuse(text, why);
 	memcpy(a.host, host.p, host.n);
-	a.is_v6 = rest.p[0] == '[';
+	a.is_v6 = at.p[0] == '[';
 	a.port = (uint16_t)number;
-	if (strlen(a.host) != host.n || inet_pton(a.is_v6 ? AF_INET6 : AF_INET, a.host, raw) != 1)
+	if (strlen(a.host) != host.n || inet_pton(a.is_v6 ? AF_INET6 : AF_INET, a.host, raw) != 1 ||
+			!take_flags(&a, str_from(text, at.n)))
 		return address_refuse(text, why);
 	*ret = a;
 	return 0;

@@ -77,11 +77,13 @@ static bool rule_listen(
 	struct why why = WHY_NONE;
 
 	if (conf_parse_address(value, &address, &why) == 0) {
-		if (!address.is_tls || rule->kind == RULE_LISTEN_TLS)
+		if ((!address.is_tls && !address.is_dual) || rule->kind == RULE_LISTEN_TLS)
 			return true;
 		why_set(&why, NULL, 0,
-				"\"%.*s\": only proxy_listen serves TLS; drop \"ssl\" and end TLS "
-				"in front of it",
+				address.is_tls ? "\"%.*s\": only proxy_listen serves TLS; drop "
+						 "\"ssl\" and end TLS in front of it"
+					       : "\"%.*s\": only proxy_listen has ipv6only; name "
+						 "an address of each kind",
 				(int)(value.n < 80 ? value.n : 80), value.p);
 	}
 	conf_problem_set(problem, "%.600s", why.text);

@@ -17,7 +17,7 @@
 	X(database, STRING, "lmdb", ONE_OF("lmdb off"), "Where entities live: lmdb (a store below prefix, Admin API writes on) or off (a declarative file).") \
 	X(declarative_config, STRING, "", PATH, "With database: off, the YAML or JSON file of entities loaded at start and on SIGHUP.") \
 	X(prefix, STRING, "/var/lib/sluice", PREFIX, "State directory: everything the node writes is below it.") \
-	X(proxy_listen, LIST, "0.0.0.0:8000, 0.0.0.0:8443 ssl", LISTEN_TLS, "Addresses that take client traffic, comma-separated: address:port, [v6]:port, with ` ssl` behind it for TLS. off = none.") \
+	X(proxy_listen, LIST, "0.0.0.0:8000, 0.0.0.0:8443 ssl", LISTEN_TLS, "Addresses that take client traffic, comma-separated: address:port, [v6]:port, with ` ssl` behind it for TLS; [v6]:port with ` ipv6only=off` takes IPv4 clients, too. off = none.") \
 	X(ssl_cert, LIST, "", PATHS, "PEM files with the certificate shown to clients whose server name has none of its own (and those up to its authority); one more for another kind of key. Empty: one that the node signs itself.") \
 	X(ssl_cert_key, LIST, "", PATHS, "PEM files with their private keys, in the same order.") \
 	X(admin_listen, LIST, "127.0.0.1:8001", LISTEN, "Addresses of the Admin API; off = none.") \

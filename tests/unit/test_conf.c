@@ -226,7 +226,17 @@ static void addresses_come_apart(void **state)
 	assert_int_equal(a.port, 8000);
 	assert_int_equal(conf_parse_address(STR("[::]:8443 ssl"), &a, NULL), 0);
 	assert_string_equal(a.host, "::");
-	assert_true(a.is_v6 && a.is_tls);
+	assert_true(a.is_v6 && a.is_tls && !a.is_dual);
+	assert_int_equal(conf_parse_address(STR("[::]:8000 ipv6only=off"), &a, NULL), 0);
+	assert_true(a.is_v6 && a.is_dual && !a.is_tls);
+	assert_int_equal(conf_parse_address(STR("[::]:8443  ssl ipv6only=off"), &a, NULL), 0);
+	assert_true(a.is_dual && a.is_tls);
+	assert_int_equal(conf_parse_address(STR("[::]:8443 ipv6only=on ssl"), &a, NULL), 0);
+	assert_true(!a.is_dual && a.is_tls);
+	assert_int_equal(conf_parse_address(STR("0.0.0.0:1 ipv6only=off"), &a, NULL), -EINVAL);
+	assert_int_equal(conf_parse_address(STR("[::]:1 ipv6only"), &a, NULL), -EINVAL);
+	assert_int_equal(conf_parse_address(STR("[::]:1 http3"), &a, NULL), -EINVAL);
+	assert_int_equal(conf_parse_address(STR("[::]:1ipv6only=off"), &a, NULL), -EINVAL);
 	assert_int_equal(conf_parse_address(STR("[1.2.3.4]:1"), &a, NULL), -EINVAL);
 	assert_int_equal(conf_parse_address(STR("[]:1"), &a, NULL), -EINVAL);
 	assert_int_equal(conf_parse_address(STR("1.2.3.4:65536"), &a, NULL), -EINVAL);
