@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -131,6 +132,80 @@ def test_new_connections_avoid_a_worker_that_is_blocked(make_steered, origin):
     finally:
         os.kill(pid, signal.SIGCONT)
     eventually(lambda: node.get("/r") and steering(node)["workers"][1]["assigned"] > before, "it gets its share again")
+
+
+def test_bursts_onto_a_slow_worker_are_even_beside_the_kernels_hash(make_steered, record_property):
+    node = make_steered()
+    ratio = {}
+    for mode in ("kernel", "least_conn"):
+        node.ctl("steering", mode)
+        with stuttering(node.worker_pids()[2]), contextlib.ExitStack() as bursts:
+            for _ in range(4):
+                bursts.enter_context(connections(node, 50, burst=True))
+            got = shares(node)
+            ratio[mode] = max(got) / max(1, min(got))
+            record_property(mode, str(got))
+            print(mode, got)
+    assert ratio["least_conn"] <= 1.02, ratio
+
+
+def on_each_worker(node):
+    """A connection that stays, by worker."""
+    found = {}
+    while len(found) < WORKERS:
+        before = shares(node)
+        s = socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20 * slow())
+        now = eventually(lambda b=before: (n := shares(node)) != b and n, "it is accepted")
+        found.setdefault(next(i for i in range(WORKERS) if now[i] > before[i]), s)
+    return found
+
+
+def answers(sock):
+    sock.sendall(b"GET /r HTTP/1.1\r\nHost: x\r\n\r\n")
+    return sock.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+BLOCKS = """
+local P = { PRIORITY = 10, VERSION = "1.0" }
+function P:access()
+  if kong.request.get_path() ~= "/r/block" then return end
+  local till = os.clock() + 1
+  while os.clock() < till do end
+end
+return P
+"""
+
+
+@pytest.mark.parametrize("by", ["a signal", "a plugin"])
+def test_a_blocked_worker_makes_no_request_on_another_wait(make_steered, origin, by):
+    """For a second: SIGSTOP, or a plugin whose budget is that long.  Whoever is served elsewhere is answered before it goes on."""
+    node = make_steered(plugin_limits_cpu_ms="5000", plugin_limits_cpu_ms_max="5000")
+    node.route_to(origin)
+    node.plugin("blocks", BLOCKS)
+    node.make("/plugins", {"name": "blocks"})
+    node.wait_plugin("blocks")
+    eventually(lambda: node.get("/r").status_code == 200, "the route serves")
+    clients = on_each_worker(node)
+    assert all(answers(s) for s in clients.values())
+    blocked, pid = clients.pop(1), node.worker_pids()[1]
+    if by == "a signal":
+        os.kill(pid, signal.SIGSTOP)
+    blocked.sendall(b"GET /r/block HTTP/1.1\r\nHost: x\r\n\r\n")
+    try:
+        time.sleep(0.1)
+        assigned, rounds = steering(node)["workers"][1]["assigned"], 0
+        while rounds < 50 and not has_answer(blocked, 0):
+            assert all(answers(s) for s in clients.values()) and node.get("/r").status_code == 200
+            assert steering(node)["workers"][1]["assigned"] == assigned or has_answer(blocked, 0.1), "it got something new"
+            rounds += 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert rounds >= 5, "the others went on while it was blocked"
+    assert has_answer(blocked, 20 * slow())
+
+
+def has_answer(sock, timeout):
+    return select.select([sock], [], [], timeout)[0] != []
 
 
 def test_the_mode_is_shown_and_changed_while_it_runs(make_steered):
