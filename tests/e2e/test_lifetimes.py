@@ -38,6 +38,23 @@ def test_twenty_replacements_under_load_fail_no_request(make_serving, how):
         replace(node, 20)
 
 
+def test_a_replacement_that_cannot_start_is_given_up_and_the_old_process_goes_on(make_serving):
+    node = make_serving(WITHOUT_BPF)
+    before = node.worker_pids()
+    lock = node.prefix / "snapshot/lock.mdb"
+    lock.rename(lock.with_suffix(".away"))  # what a worker needs to read the snapshot
+    with Load(node.proxy_port, n=4) as load:
+        given_up = node.ctl("--json", "workers", "restart", check=False)
+        assert given_up.returncode == 1
+        assert json.loads(given_up.stdout)["replacements"] == {"waiting": 0, "done": 0, "failed": 2}
+        load.wait_for(50)
+    assert load.problems == [] and node.worker_pids() == before
+    assert 'msg="a replacement did not become ready: the old process goes on" slot=1 reason="it ended"' in node.log()
+    lock.with_suffix(".away").rename(lock)
+    node.ctl("workers", "restart")
+    assert not set(before) & set(node.worker_pids())
+
+
 def test_one_worker_is_replaced_and_the_counters_stay_exact(make_serving):
     node = make_serving(WITHOUT_BPF)
     for _ in range(30):
