@@ -130,7 +130,7 @@ static struct declarative_entity *add(struct declarative *d, const struct declar
 }
 
 static const char *const parents[] = {
-		"certificates", "upstreams", "services", "routes", "consumers"};
+		"certificates", "upstreams", "services", "routes", "consumers", "key_sets"};
 
 static bool takes_children(const struct entity_def *def)
 {

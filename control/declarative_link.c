@@ -47,6 +47,7 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 	const struct entity_def *def = entity_def(e->type);
 	const char *own = json_string_value(json_object_get(e->input, def->endpoint_key));
 	const char *name = json_string_value(json_object_get(e->input, "name"));
+	const char *kid = json_string_value(json_object_get(e->input, "kid"));
 	const char *cert = json_string_value(json_object_get(e->input, "cert"));
 	sl_auto_buf key = {0};
 	char id[UUID_TEXT_BYTES];
@@ -62,6 +63,7 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 	} else if (cert != NULL) {
 		buf_add_str(&key, str_of(cert));
 	} else {
+		name = name != NULL ? name : kid;
 		buf_printf(&key, "%s", name != NULL ? name : "");
 		for (const struct entity_foreign *f = def->foreign; f->field != NULL; f++)
 			buf_printf(&key, ":%s",

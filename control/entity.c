@@ -34,13 +34,28 @@ static const char custom_plugins_form[] =
 #include "control/schemas/custom_plugins.inc"
 		;
 
+static const char key_sets_form[] =
+#include "control/schemas/key_sets.inc"
+		;
+static const char keys_form[] =
+#include "control/schemas/keys.inc"
+		;
+static const char vaults_form[] =
+#include "control/schemas/vaults.inc"
+		;
+
 static const char *const by_name[] = {"name", NULL};
+static const char *const by_prefix[] = {"prefix", NULL};
 static const char *const by_digest[] = {"cert_digest", NULL};
 static const char *const by_nothing[] = {NULL};
 static const char *const by_instance[] = {"instance_name", NULL};
 static const char *const by_username[] = {"username", "custom_id", NULL};
 
 static const struct entity_foreign none[] = {{.field = NULL}};
+static const struct entity_foreign of_key[] = {
+		{"set", ENTITY_KEY_SETS, ENTITY_CASCADE},
+		{.field = NULL},
+};
 static const struct entity_foreign of_sni[] = {
 		{"certificate", ENTITY_CERTIFICATES, ENTITY_CASCADE},
 		{.field = NULL},
@@ -76,6 +91,9 @@ struct entity_more {
 };
 
 static const struct entity_more more[ENTITY_COUNT] = {
+		[ENTITY_VAULTS] = {"vault", by_prefix, none, vaults_form},
+		[ENTITY_KEY_SETS] = {"set", by_name, none, key_sets_form},
+		[ENTITY_KEYS] = {"key", by_name, of_key, keys_form},
 		[ENTITY_CERTIFICATES] = {"certificate", by_nothing, none, certificates_form},
 		[ENTITY_CA_CERTIFICATES] = {"ca_certificate", by_digest, none,
 				ca_certificates_form},

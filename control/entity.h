@@ -17,6 +17,9 @@
  * X(constant, record kind, name, path, endpoint key) */
 /* clang-format off */
 #define ENTITY_TABLE(X) \
+	X(VAULTS, 15, "vaults", "vaults", "prefix") \
+	X(KEY_SETS, 13, "key_sets", "key-sets", "name") \
+	X(KEYS, 14, "keys", "keys", "name") \
 	X(CERTIFICATES, 6, "certificates", "certificates", "") \
 	X(CA_CERTIFICATES, 8, "ca_certificates", "ca_certificates", "") \
 	X(SNIS, 7, "snis", "snis", "name") \

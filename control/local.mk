@@ -5,12 +5,15 @@ CONTROL_SCHEMAS = \
 	control/schemas/certificates.json \
 	control/schemas/consumers.json \
 	control/schemas/custom_plugins.json \
+	control/schemas/key_sets.json \
+	control/schemas/keys.json \
 	control/schemas/plugins.json \
 	control/schemas/routes.json \
 	control/schemas/services.json \
 	control/schemas/snis.json \
 	control/schemas/targets.json \
-	control/schemas/upstreams.json
+	control/schemas/upstreams.json \
+	control/schemas/vaults.json
 CONTROL_SCHEMAS_INC = $(CONTROL_SCHEMAS:.json=.inc)
 EXTRA_DIST += $(CONTROL_SCHEMAS)
 BUILT_SOURCES += $(CONTROL_SCHEMAS_INC)
@@ -44,6 +47,7 @@ control_libcontrol_a_SOURCES = \
 	control/feed_blob.c \
 	control/feed_node.c control/feed_node.h \
 	control/feed_update.c control/feed_update.h \
+	control/key.c control/key.h \
 	control/loader.c control/loader.h \
 	control/loader_apply.c control/loader_apply.h \
 	control/loader_error.c \
@@ -55,7 +59,7 @@ control_libcontrol_a_SOURCES = \
 	control/plugin_form.c control/plugin_form.h \
 	control/plugin_instance.c control/plugin_instance.h \
 	control/plugin_source.c control/plugin_source.h \
-	control/spec.c control/spec.h \
+	control/spec.c control/spec.h control/spec_code.c control/spec_part.h \
 	control/store.c control/store.h control/store_txn.h \
 	control/store_index.c \
 	control/store_log.c \

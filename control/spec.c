@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/spec.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include <openssl/sha.h>
-
 #include "base/arena.h"
-#include "plugin/phase.h"
-#include "shm/record.pb-c.h"
-
-/* protobuf-c has no const; a message that is only packed is not written to. */
-static void *loose(const void *p)
-{
-	return (void *)(uintptr_t)p;
-}
-
-static char *text(const json_t *entity, const char *field)
-{
-	const char *s = json_string_value(json_object_get(entity, field));
-
-	return loose(s != NULL ? s : "");
-}
+#include "control/spec_part.h"
 
 static char *foreign(const json_t *entity, const char *field)
 {
@@ -31,26 +12,6 @@ static char *foreign(const json_t *entity, const char *field)
 static bool flag(const json_t *entity, const char *field)
 {
 	return json_is_true(json_object_get(entity, field));
-}
-
-static uint32_t number(const json_t *entity, const char *field)
-{
-	return (uint32_t)json_integer_value(json_object_get(entity, field));
-}
-
-static ProtobufCBinaryData bytes(const void *p, size_t n)
-{
-	return (ProtobufCBinaryData){.len = n, .data = loose(p)};
-}
-
-static int pack(const ProtobufCMessage *m, struct buf *ret)
-{
-	size_t n = protobuf_c_message_get_packed_size(m);
-
-	if (!buf_reserve(ret, n))
-		return -ENOMEM;
-	ret->n += protobuf_c_message_pack(m, (uint8_t *)ret->p + ret->n);
-	return 0;
 }
 
 static char **texts(struct arena *a, const json_t *array, size_t *ret_n)
@@ -74,6 +35,47 @@ static char *lower(struct arena *a, const char *s)
 	for (char *p = copy; p != NULL && *p != '\0'; p++)
 		*p = ascii_lower(*p);
 	return copy != NULL ? copy : loose("");
+}
+
+/* ---- keys and vaults ---- */
+
+static int key_set_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__KeySet m = SLUICE__RECORD__KEY_SET__INIT;
+
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int key_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Key m = SLUICE__RECORD__KEY__INIT;
+
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.kid = text(e, "kid");
+	m.set_id = foreign(e, "set");
+	m.set_and_kid = loose(arena_printf(a, "%s:%s", m.set_id, m.kid).p);
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return arena_is_exhausted(a) ? -ENOMEM : pack(&m.base, ret);
+}
+
+static int vault_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__Vault m = SLUICE__RECORD__VAULT__INIT;
+	sl_auto_mem char *config = json_dumps(json_object_get(e, "config"), JSON_COMPACT);
+
+	m.id = text(e, "id");
+	m.prefix = text(e, "prefix");
+	m.name = text(e, "name");
+	m.config = bytes(config != NULL ? config : "{}", config != NULL ? strlen(config) : 2);
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
 }
 
 /* ---- certificates ---- */
@@ -385,6 +387,9 @@ typedef int spec_make_fn(struct arena *a, const json_t *e, struct str json, stru
 int spec_make(enum entity_type type, const json_t *entity, struct str json, struct buf *ret)
 {
 	static spec_make_fn *const make[ENTITY_COUNT] = {
+			[ENTITY_VAULTS] = vault_make,
+			[ENTITY_KEY_SETS] = key_set_make,
+			[ENTITY_KEYS] = key_make,
 			[ENTITY_CERTIFICATES] = certificate_make,
 			[ENTITY_CA_CERTIFICATES] = ca_certificate_make,
 			[ENTITY_SNIS] = sni_make,
@@ -399,74 +404,4 @@ int spec_make(enum entity_type type, const json_t *entity, struct str json, stru
 	int r = arena_new(&a, 0);
 
 	return r != 0 ? r : make[type](a, entity, json, ret);
-}
-
-/* ---- code ---- */
-
-void spec_code_version(
-		const uint8_t handler_sha256[32], const uint8_t schema_sha256[32], uint8_t ret[32])
-{
-	uint8_t both[2 * SHA256_DIGEST_LENGTH];
-
-	memcpy(both, handler_sha256, SHA256_DIGEST_LENGTH);
-	memcpy(both + SHA256_DIGEST_LENGTH, schema_sha256, SHA256_DIGEST_LENGTH);
-	SHA256(both, sizeof(both), ret);
-}
-
-static uint32_t phase_bits(const json_t *phases)
-{
-	const json_t *name;
-	uint32_t bits = 0;
-	size_t i;
-
-	json_array_foreach (phases, i, name) {
-		for (enum phase p = 0; p < PHASE_COUNT; p++) {
-			if (json_is_string(name) &&
-					strcmp(json_string_value(name), phase_name(p)) == 0)
-				bits |= PHASE_BIT(p);
-		}
-	}
-	return bits;
-}
-
-int spec_make_code(const struct spec_code *code, struct buf *ret)
-{
-	Sluice__Record__PluginCode m = SLUICE__RECORD__PLUGIN_CODE__INIT;
-	sl_auto_mem char *form = json_dumps(json_object_get(code->verdict, "schema"), JSON_COMPACT);
-	uint8_t version[SHA256_DIGEST_LENGTH];
-	Sluice__Record__Limits limits;
-
-	if (form == NULL)
-		return -ENOMEM;
-	spec_code_version(code->handler_sha256, code->schema_sha256, version);
-	m.id = loose(code->id);
-	m.name = loose(code->name);
-	m.version_sha256 = bytes(version, sizeof(version));
-	m.handler_sha256 = bytes(code->handler_sha256, SHA256_DIGEST_LENGTH);
-	m.schema_sha256 = bytes(code->schema_sha256, SHA256_DIGEST_LENGTH);
-	m.handler_bytes = (uint32_t)code->handler_bytes;
-	m.schema_bytes = (uint32_t)code->schema_bytes;
-	m.priority = (int32_t)json_integer_value(json_object_get(code->verdict, "priority"));
-	m.plugin_version = text(code->verdict, "version");
-	m.phases = phase_bits(json_object_get(code->verdict, "phases"));
-	m.schema_json = bytes(form, strlen(form));
-	m.limits = spec_limits(&limits, code->entity);
-	return pack(&m.base, ret);
-}
-
-int spec_remake_code(struct str spec, const json_t *entity, struct buf *ret)
-{
-	Sluice__Record__PluginCode *m =
-			sluice__record__plugin_code__unpack(NULL, spec.n, (const uint8_t *)spec.p);
-	Sluice__Record__Limits limits, *before;
-	int r;
-
-	if (m == NULL)
-		return -EIO;
-	before = m->limits;
-	m->limits = spec_limits(&limits, entity);
-	r = pack(&m->base, ret);
-	m->limits = before;
-	sluice__record__plugin_code__free_unpacked(m, NULL);
-	return r;
 }

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "control/certificate.h"
+#include "control/key.h"
 #include "control/plugin_code.h"
 #include "control/plugin_instance.h"
 #include "control/spec.h"
@@ -91,6 +92,8 @@ int write_processed(struct op *op, enum entity_type type, const json_t *old, jso
 
 	if (r == 0)
 		r = upstream_check(op, type, entity);
+	if (r == 0)
+		r = key_check(op, type, entity);
 	if (r == 0)
 		r = write_index_check(op, def, old, entity);
 	if (r == 0 && type == ENTITY_PLUGINS)

@@ -7,10 +7,12 @@
 
 #include "base/buf.h"
 #include "control/certificate.h"
+#include "control/key.h"
 #include "control/plugin_instance.h"
 #include "control/upstream.h"
 
 #define PLUGIN_KEY_FIELD 8 /* number of the combined unique key of plugins */
+#define KEY_FIELD 8        /* ... and of keys: set and kid */
 
 static struct str value_str(const json_t *v)
 {
@@ -143,6 +145,29 @@ static int check_target_key(struct op *op, const struct entity_def *def, const j
 	return OP_E_REFUSED;
 }
 
+static int check_key(struct op *op, const struct entity_def *def, const json_t *entity)
+{
+	const json_t *kid = json_object_get(entity, "kid"), *set = json_object_get(entity, "set");
+	sl_auto_mem char *key = key_unique_text(entity);
+	sl_auto_buf text = {0};
+	char id[UUID_TEXT_BYTES];
+	int r;
+
+	if (key == NULL)
+		return op_store(op, -ENOMEM);
+	r = store_unique_get(op->txn, def->kind, KEY_FIELD, str_of(key), id);
+	if (r != 0)
+		return r == STORE_E_NONE ? 0 : op_store(op, r);
+	if (strcmp(id, entity_id(entity)) == 0)
+		return 0;
+	add_foreign_text(&text, entity, "set");
+	fault_set(&op->fault, FAULT_UNIQUE_VIOLATION,
+			json_pack("{s:O, s:O?}", "kid", kid, "set", set),
+			"UNIQUE violation detected on '{kid=\"%s\",%s}'", json_string_value(kid),
+			buf_z(&text));
+	return OP_E_REFUSED;
+}
+
 int write_index_check(struct op *op, const struct entity_def *def, const json_t *old,
 		const json_t *entity)
 {
@@ -157,6 +182,8 @@ int write_index_check(struct op *op, const struct entity_def *def, const json_t 
 		r = check_plugin_key(op, def, entity);
 	if (r == 0 && def->type == ENTITY_TARGETS)
 		r = check_target_key(op, def, entity);
+	if (r == 0 && def->type == ENTITY_KEYS)
+		r = check_key(op, def, entity);
 	return r;
 }
 
@@ -209,6 +236,16 @@ static int apply_target(struct op *op, const struct index_verbs *verbs,
 	return verbs->unique(op->txn, def->kind, 0, str_of(key), entity_id(entity));
 }
 
+static int apply_key(struct op *op, const struct index_verbs *verbs, const struct entity_def *def,
+		const json_t *entity)
+{
+	sl_auto_mem char *key = key_unique_text(entity);
+
+	if (key == NULL)
+		return -ENOMEM;
+	return verbs->unique(op->txn, def->kind, KEY_FIELD, str_of(key), entity_id(entity));
+}
+
 static int apply_authorities(struct op *op, const struct index_verbs *verbs,
 		const struct entity_def *def, const json_t *entity)
 {
@@ -255,6 +292,8 @@ static int apply(struct op *op, const struct index_verbs *verbs, const struct en
 		r = apply_authorities(op, verbs, def, entity);
 	if (r == 0 && def->type == ENTITY_TARGETS)
 		r = apply_target(op, verbs, def, entity);
+	if (r == 0 && def->type == ENTITY_KEYS)
+		r = apply_key(op, verbs, def, entity);
 	return r < 0 ? op_store(op, r) : r;
 }
 

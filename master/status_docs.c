@@ -142,7 +142,10 @@ static json_t *snapshot_json(const struct status_sources *s)
 			{"snis", SLUICE__RECORD__KIND__SNI},
 			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE},
 			{"upstreams", SLUICE__RECORD__KIND__UPSTREAM},
-			{"targets", SLUICE__RECORD__KIND__TARGET}};
+			{"targets", SLUICE__RECORD__KIND__TARGET},
+			{"key_sets", SLUICE__RECORD__KIND__KEY_SET},
+			{"keys", SLUICE__RECORD__KIND__KEY},
+			{"vaults", SLUICE__RECORD__KIND__VAULT}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		json_object_set_new(counts, kinds[i].name,

@@ -162,6 +162,11 @@ static uint64_t deadline_of(const struct chain *c)
 
 struct chain_now chain_now;
 
+static struct snap_view *view_of(const struct chain *c)
+{
+	return c->view != NULL ? c->view : engine_view(c->engine);
+}
+
 static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b)
 {
 	struct pdk_host *host = &b->host;
@@ -174,7 +179,7 @@ static void set_host(struct chain *c, struct chain_slot *s, struct engine_box *b
 	}
 	host->exchange = c->x;
 	host->phase = c->phase;
-	host->view = c->view != NULL ? c->view : engine_view(c->engine);
+	host->view = view_of(c);
 	host->instance_id = str_of(s->instance->id);
 	host->limits = s->instance->limits;
 	host->spent = (struct pdk_spent){.log_lines = 0};
@@ -358,7 +363,7 @@ enum chain_outcome chain_run(struct chain *c, uint32_t slot, enum phase phase)
 	L = vm_run_state(run);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, b->method_ref[phase]);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, b->handler_ref);
-	engine_instance_push_conf(s->instance, b, L);
+	engine_instance_push_conf(s->instance, b, view_of(c), L);
 	set_host(c, s, b);
 	vm_run_set_cpu_ms(run, s->instance->limits.cpu_ms);
 	if (c->x->trace != NULL)

@@ -15,6 +15,8 @@ plugin_libplugin_a_SOURCES = \
 	plugin/headers.c plugin/headers.h \
 	plugin/limits.c plugin/limits.h \
 	plugin/path.c plugin/path.h \
+	plugin/query.c plugin/query.h \
+	plugin/vault.c plugin/vault.h \
 	plugin/pattern.c plugin/pattern.h \
 	plugin/pattern_class.c plugin/pattern_class.h \
 	plugin/phase.c plugin/phase.h \

@@ -10,6 +10,7 @@
 #include "plugin/engine_configure.h"
 #include "plugin/engine_scope.h"
 #include "plugin/plan.h"
+#include "plugin/vault.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
@@ -24,7 +25,7 @@ struct engine {
 	uint32_t magic;
 	struct engine_conf conf;
 	struct snap_view *view;
-	uint64_t generation;
+	uint64_t generation, vault_stamp;
 	struct engine_version **versions; /* in running order */
 	uint32_t n_versions;
 	bool has_instances;
@@ -114,14 +115,20 @@ static void drop_plans(struct engine *e)
 }
 
 /* Drops the instances that the view has not, or has in another version, or whose code was
- * replaced: they would keep the VM of the old code. */
+ * replaced: they would keep the VM of the old code.  Secrets are looked up again where the vaults
+ * changed. */
 static void drop_stale_instances(struct engine *e, struct snap_view *view)
 {
+	uint64_t stamp = view != NULL ? vault_stamp(view) : 0;
+	bool has_other_vaults = stamp != e->vault_stamp;
+
+	e->vault_stamp = stamp;
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct engine_instance **at = &e->instances[b]; *at != NULL;) {
 			struct engine_instance *i = *at;
 
 			if (view != NULL && i->version->is_current &&
+					!(has_other_vaults && engine_instance_has_secrets(i)) &&
 					snap_version(view, SLUICE__RECORD__KIND__PLUGIN_INSTANCE,
 							str_of(i->id)) == i->resource_version) {
 				at = &i->next;

@@ -34,7 +34,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_client_auth.c \
 	plugin/pdk_client_tls.c \
 	plugin/pdk_ctx.c \
-	plugin/pdk_db.c \
+	plugin/pdk_db.c plugin/pdk_db.h plugin/pdk_db_key.c \
 	plugin/pdk_held.c plugin/pdk_held.h \
 	plugin/pdk_inspect.c plugin/pdk_inspect.h \
 	plugin/pdk_kong_log.c \
@@ -55,7 +55,6 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_tracing.c \
 	plugin/pdk_vault.c \
 	plugin/plan.c plugin/plan.h \
-	plugin/vault.c plugin/vault.h \
 	plugin/vault_config.c
 plugin_libengine_a_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) $(CRYPTO_CFLAGS)
 

@@ -31,7 +31,7 @@ static bool collect(void *arg, struct str id, uint64_t version, struct str recor
 		return true;
 	if (c->n == 0)
 		lua_createtable(c->L, 4, 0);
-	engine_instance_push_conf(i, c->version->box, c->L);
+	engine_instance_push_conf(i, c->version->box, c->view, c->L);
 	lua_rawseti(c->L, -2, ++c->n);
 	return true;
 }

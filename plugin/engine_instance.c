@@ -113,6 +113,11 @@ void engine_instance_unref(struct engine_instance *i)
 	free(i);
 }
 
+bool engine_instance_has_secrets(const struct engine_instance *i)
+{
+	return str_find((struct str){i->config, i->config_n}, STR("{vault://")) >= 0;
+}
+
 static void set_field(lua_State *L, const char *key, const char *value)
 {
 	if (value[0] == '\0')
@@ -151,7 +156,8 @@ static void report_reference(void *arg, const char *field, const char *reference
 			log_quote(quoted[1], sizeof(quoted[1]), str_of(why)));
 }
 
-void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b, lua_State *L)
+void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b,
+		const struct snap_view *view, lua_State *L)
 {
 	json_t *config;
 
@@ -161,7 +167,7 @@ void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b, 
 	}
 	value_check_stack(L);
 	config = json_loadb(i->config, i->config_n, 0, NULL);
-	vault_resolve_config(config, i->version->schema, report_reference, i);
+	vault_resolve_config(view, config, i->version->schema, report_reference, i);
 	value_push_config(L, config, i->version->schema);
 	json_decref(config);
 	add_hidden(i, L);

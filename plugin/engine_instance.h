@@ -46,5 +46,10 @@ struct engine_instance *engine_instance_new(
 struct engine_instance *engine_instance_ref(struct engine_instance *i);
 void engine_instance_unref(struct engine_instance *i); /* NULL allowed */
 
-/* Pushes the conf table of this instance in b's VM: one table per VM, made on first use. */
-void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b, lua_State *L);
+/* Whether its config refers to vaults. */
+bool engine_instance_has_secrets(const struct engine_instance *i);
+
+/* Pushes the conf table of this instance in b's VM: one table per VM, made on first use, with the
+ * secrets that the vaults of view give. */
+void engine_instance_push_conf(struct engine_instance *i, struct engine_box *b,
+		const struct snap_view *view, lua_State *L);

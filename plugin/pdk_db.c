@@ -3,23 +3,14 @@
 #include <stdio.h>
 
 #include "base/hex.h"
-#include "plugin/engine_instance.h"
-#include "plugin/pdk_part.h"
-#include "plugin/pdk_span.h"
+#include "plugin/pdk_db.h"
 #include "plugin/value_lua.h"
+#include "plugin/vault.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
 #define STRATEGY "off"
-#define KEY_PARTS 5 /* of a cache key, between the entity's name and the workspace */
 #define FOLDED_MAX 100
-
-struct entity {
-	const char *name; /* as in kong.db.<name> */
-	uint32_t kind;
-	const ProtobufCMessageDescriptor *descriptor;
-	const char *const *key; /* fields its cache key is made of, NULL at the end; NULL: its id */
-};
 
 enum db_error { DB_INVALID_PRIMARY_KEY = 1, DB_UNSUPPORTED = 12 };
 
@@ -41,7 +32,7 @@ static int fail(lua_State *L, enum db_error code, const char *text)
 }
 
 /* The span of a select, or NULL: db_query is not recorded. */
-static struct span *begin_query(lua_State *L, const struct entity *e, const char *field)
+struct span *pdk_db_begin_query(lua_State *L, const struct pdk_entity *e, const char *field)
 {
 	struct trace *t = pdk_trace(L);
 	struct span *s;
@@ -63,14 +54,14 @@ static struct span *begin_query(lua_State *L, const struct entity *e, const char
 }
 
 /* Passes n on. */
-static int end_query(lua_State *L, struct span *s, int n)
+int pdk_db_end_query(lua_State *L, struct span *s, int n)
 {
 	if (s != NULL)
 		trace_finish_span(pdk_trace(L), s, 0);
 	return n;
 }
 
-static const struct snap_view *view_of(lua_State *L)
+const struct snap_view *pdk_db_view_of(lua_State *L)
 {
 	const struct snap_view *view = pdk_host(L)->view;
 
@@ -79,8 +70,14 @@ static const struct snap_view *view_of(lua_State *L)
 	return view;
 }
 
+/* A field without a value is empty, as plugins see it. */
+static void ignore_missing(void *arg, const char *field, const char *reference, const char *why)
+{
+	(void)arg, (void)field, (void)reference, (void)why;
+}
+
 /* The field `json`, which every kind of record has; nil when there is no record. */
-static int push_record(lua_State *L, const struct entity *e, struct str record)
+int pdk_db_push_record(lua_State *L, const struct pdk_entity *e, struct str record)
 {
 	const ProtobufCFieldDescriptor *field =
 			protobuf_c_message_descriptor_get_field_by_name(e->descriptor, "json");
@@ -98,6 +95,8 @@ static int push_record(lua_State *L, const struct entity *e, struct str record)
 		json = json_loadb((const char *)text->data, text->len, JSON_ALLOW_NUL, NULL);
 		protobuf_c_message_free_unpacked(m, NULL);
 	}
+	if (json != NULL && e->secrets != NULL)
+		vault_resolve_fields(pdk_db_view_of(L), json, e->secrets, ignore_missing, NULL);
 	if (json != NULL)
 		value_push_config(L, json, NULL);
 	else
@@ -126,7 +125,7 @@ static struct str field_str(lua_State *L, int table, const char *key)
 }
 
 /* (self, primary_key, options) */
-static int db_select(lua_State *L, const struct entity *e)
+static int db_select(lua_State *L, const struct pdk_entity *e)
 {
 	struct span *s;
 	struct str id;
@@ -141,11 +140,12 @@ static int db_select(lua_State *L, const struct entity *e)
 		lua_pushfstring(L, "invalid primary key: '{id=\"%s\"}'", id.p);
 		return fail(L, DB_INVALID_PRIMARY_KEY, lua_tostring(L, -1));
 	}
-	s = begin_query(L, e, "");
-	return end_query(L, s, push_record(L, e, snap_get(view_of(L), e->kind, id)));
+	s = pdk_db_begin_query(L, e, "");
+	return pdk_db_end_query(
+			L, s, pdk_db_push_record(L, e, snap_get(pdk_db_view_of(L), e->kind, id)));
 }
 
-static struct str check_unique(lua_State *L, const char *what)
+struct str pdk_db_check_unique(lua_State *L, const char *what)
 {
 	struct str s = {NULL, 0};
 
@@ -156,142 +156,29 @@ static struct str check_unique(lua_State *L, const char *what)
 	return s;
 }
 
-static int db_select_by_name(lua_State *L, const struct entity *e, const char *what)
+static int db_select_by_name(lua_State *L, const struct pdk_entity *e, const char *what)
 {
-	struct str name = check_unique(L, what);
-	struct span *s = begin_query(L, e, what);
+	struct str name = pdk_db_check_unique(L, what);
+	struct span *s = pdk_db_begin_query(L, e, what);
 
-	return end_query(L, s, push_record(L, e, snap_get_by_name(view_of(L), e->kind, name)));
+	return pdk_db_end_query(L, s,
+			pdk_db_push_record(
+					L, e, snap_get_by_name(pdk_db_view_of(L), e->kind, name)));
 }
 
 static int db_select_by_field(
-		lua_State *L, const struct entity *e, enum snap_field field, const char *what)
+		lua_State *L, const struct pdk_entity *e, enum snap_field field, const char *what)
 {
-	struct str value = check_unique(L, what);
-	struct span *s = begin_query(L, e, what);
-	struct str record = snap_get_by_field(view_of(L), e->kind, field, value);
+	struct str value = pdk_db_check_unique(L, what);
+	struct span *s = pdk_db_begin_query(L, e, what);
+	struct str record = snap_get_by_field(pdk_db_view_of(L), e->kind, field, value);
 
-	return end_query(L, s, push_record(L, e, record));
-}
-
-/* ---- cache keys ---- */
-
-/* The key of a table's parts, "" for what it has not. */
-static void push_part(lua_State *L, int table, const char *key)
-{
-	lua_pushstring(L, key);
-	lua_rawget(L, table);
-	if (lua_istable(L, -1)) {
-		lua_pushliteral(L, "id");
-		lua_rawget(L, -2);
-		lua_remove(L, -2);
-	}
-	if (lua_type(L, -1) == LUA_TSTRING)
-		return;
-	lua_pop(L, 1);
-	lua_pushliteral(L, "");
-}
-
-static void push_argument(lua_State *L, int arg)
-{
-	if (lua_isnoneornil(L, arg) || lua_type(L, arg) == LUA_TLIGHTUSERDATA)
-		lua_pushliteral(L, "");
-	else
-		(void)vm_push_text(L, arg, NULL);
-}
-
-/* (self, key or entity, arg2, …, arg5) */
-static int db_cache_key(lua_State *L, const struct entity *e)
-{
-	static const char *const by_id[] = {"id", NULL};
-	const char *const *part = e->key != NULL ? e->key : by_id;
-
-	lua_settop(L, 1 + KEY_PARTS);
-	luaL_checkstack(L, 4 * KEY_PARTS, "too many values");
-	if (lua_isnil(L, 2))
-		return luaL_error(L, "key must be a string or an entity");
-	lua_pushfstring(L, "%s:", e->name);
-	for (int i = 0; i < KEY_PARTS; i++) {
-		if (!lua_istable(L, 2))
-			push_argument(L, 2 + i);
-		else if (*part != NULL)
-			push_part(L, 2, *part++);
-		else
-			lua_pushliteral(L, "");
-		lua_pushliteral(L, ":");
-	}
-	lua_pushliteral(L, ENGINE_WORKSPACE);
-	lua_concat(L, 2 + 2 * KEY_PARTS);
-	return 1;
-}
-
-/* What is in front of the next ':', which is dropped with it. */
-static struct str next_part(struct str *rest)
-{
-	ptrdiff_t colon = str_find_char(*rest, ':');
-	struct str part = colon < 0 ? *rest : str_head(*rest, (size_t)colon);
-
-	*rest = colon < 0 ? STR_NONE : str_from(*rest, (size_t)colon + 1);
-	return part;
-}
-
-struct among {
-	const struct snap_view *view;
-	struct str target, found;
-};
-
-static bool is_target(void *arg, struct str id)
-{
-	struct among *a = arg;
-	struct str record = snap_get(a->view, SLUICE__RECORD__KIND__TARGET, id);
-	Sluice__Record__Target *t =
-			sluice__record__target__unpack(NULL, record.n, (const uint8_t *)record.p);
-
-	if (t != NULL && str_eq(str_of(t->target), a->target))
-		a->found = id;
-	if (t != NULL)
-		sluice__record__target__free_unpacked(t, NULL);
-	return a->found.n == 0;
-}
-
-/* The id of an upstream's target; STR_NONE. */
-static struct str target_of(
-		lua_State *L, const struct snap_view *view, struct str upstream, struct str target)
-{
-	struct among a = {.view = view, .target = target};
-
-	value_check_stack(L);
-	vm_host_enter(L);
-	snap_each_child(view, SLUICE__RECORD__KIND__TARGET, upstream, is_target, &a);
-	vm_host_leave(L);
-	return a.found;
-}
-
-static int db_select_by_cache_key(lua_State *L, const struct entity *e)
-{
-	struct str rest = check_unique(L, "cache_key"), part[KEY_PARTS];
-	const struct snap_view *view = view_of(L);
-	struct span *s = begin_query(L, e, "cache_key");
-	struct str id;
-
-	if (!str_eq(next_part(&rest), str_of(e->name))) {
-		lua_pushnil(L);
-		return end_query(L, s, 1);
-	}
-	for (int i = 0; i < KEY_PARTS; i++)
-		part[i] = next_part(&rest);
-	id = part[0];
-	if (e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE)
-		id = snap_instance(view, part[0], part[1], part[2], part[3]);
-	if (e->kind == SLUICE__RECORD__KIND__TARGET)
-		id = target_of(L, view, part[0], part[1]);
-	return end_query(L, s,
-			push_record(L, e, id.n != 0 ? snap_get(view, e->kind, id) : STR_NONE));
+	return pdk_db_end_query(L, s, pdk_db_push_record(L, e, record));
 }
 
 /* ---- what changes it ---- */
 
-static int db_refuse(lua_State *L, const struct entity *e, const char *verb)
+static int db_refuse(lua_State *L, const struct pdk_entity *e, const char *verb)
 {
 	lua_pushfstring(L, "cannot %s '%s' entities when not using a database", verb, e->name);
 	return fail(L, DB_UNSUPPORTED, lua_tostring(L, -1));
@@ -302,7 +189,7 @@ static int db_refuse(lua_State *L, const struct entity *e, const char *verb)
 struct found {
 	lua_State *L;
 	const struct snap_view *view;
-	const struct entity *e;
+	const struct pdk_entity *e;
 	int n;
 };
 
@@ -310,32 +197,38 @@ static bool add_found(void *arg, struct str id)
 {
 	struct found *f = arg;
 
-	push_record(f->L, f->e, snap_get(f->view, f->e->kind, id));
+	pdk_db_push_record(f->L, f->e, snap_get(f->view, f->e->kind, id));
 	lua_rawseti(f->L, -2, ++f->n);
 	return f->n < FOLDED_MAX;
 }
 
 static const char *const plugins_key[] = {"name", "route", "service", "consumer", NULL};
 static const char *const targets_key[] = {"upstream", "target", NULL};
+static const char *const keys_key[] = {"kid", "set", NULL};
+static const char *const certificates_secrets[] = {"cert", "key", "cert_alt", "key_alt", NULL};
+static const char *const keys_secrets[] = {"jwk", "pem.private_key", "pem.public_key", NULL};
 #define BY_ID ((const char *const *)NULL)
+#define NO_SECRETS ((const char *const *)NULL)
 
-/* X(name in kong.db, in the names of C functions, kind, descriptor, fields of its cache key) */
+/* X(name in kong.db, in the names of C functions, kind, descriptor, fields of its cache key,
+ * secrets) */
 /* clang-format off */
 #define ENTITY_TABLE(X) \
-	X("certificates", certificates, CERTIFICATE, certificate, BY_ID) \
-	X("consumers", consumers, CONSUMER, consumer, BY_ID) \
-	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance, plugins_key) \
-	X("routes", routes, ROUTE, route, BY_ID) \
-	X("services", services, SERVICE, service, BY_ID) \
-	X("snis", snis, SNI, sni, BY_ID) \
-	X("targets", targets, TARGET, target, targets_key) \
-	X("upstreams", upstreams, UPSTREAM, upstream, BY_ID)
+	X("certificates", certificates, CERTIFICATE, certificate, BY_ID, certificates_secrets) \
+	X("consumers", consumers, CONSUMER, consumer, BY_ID, NO_SECRETS) \
+	X("keys", keys, KEY, key, keys_key, keys_secrets) \
+	X("plugins", plugins, PLUGIN_INSTANCE, plugin_instance, plugins_key, NO_SECRETS) \
+	X("routes", routes, ROUTE, route, BY_ID, NO_SECRETS) \
+	X("services", services, SERVICE, service, BY_ID, NO_SECRETS) \
+	X("snis", snis, SNI, sni, BY_ID, NO_SECRETS) \
+	X("targets", targets, TARGET, target, targets_key, NO_SECRETS) \
+	X("upstreams", upstreams, UPSTREAM, upstream, BY_ID, NO_SECRETS)
 
-#define X(text, c, kind, record, key) \
-	static const struct entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor, key}; \
+#define X(text, c, kind, record, key, secrets) \
+	static const struct pdk_entity c = {text, SLUICE__RECORD__KIND__##kind, &sluice__record__##record##__descriptor, key, secrets}; \
 	static int c##_select(lua_State *L) { return db_select(L, &c); } \
-	static int c##_cache_key(lua_State *L) { return db_cache_key(L, &c); } \
-	static int c##_select_by_cache_key(lua_State *L) { return db_select_by_cache_key(L, &c); } \
+	static int c##_cache_key(lua_State *L) { return pdk_db_cache_key(L, &c); } \
+	static int c##_select_by_cache_key(lua_State *L) { return pdk_db_select_by_cache_key(L, &c); } \
 	static int c##_insert(lua_State *L) { return db_refuse(L, &c, "create"); } \
 	static int c##_update(lua_State *L) { return db_refuse(L, &c, "update"); } \
 	static int c##_upsert(lua_State *L) { return db_refuse(L, &c, "create or update"); } \
@@ -343,6 +236,11 @@ static const char *const targets_key[] = {"upstream", "target", NULL};
 ENTITY_TABLE(X)
 #undef X
 /* clang-format on */
+
+static int keys_by_name(lua_State *L)
+{
+	return db_select_by_name(L, &keys, "name");
+}
 
 static int routes_by_name(lua_State *L)
 {
@@ -367,16 +265,16 @@ static bool first_found(void *arg, struct str id)
 
 static int targets_by_target(lua_State *L)
 {
-	struct str target = check_unique(L, "target"), id = STR_NONE;
-	const struct snap_view *view = view_of(L);
-	struct span *s = begin_query(L, &targets, "target");
+	struct str target = pdk_db_check_unique(L, "target"), id = STR_NONE;
+	const struct snap_view *view = pdk_db_view_of(L);
+	struct span *s = pdk_db_begin_query(L, &targets, "target");
 
 	value_check_stack(L);
 	vm_host_enter(L);
 	snap_each_by_folded_name(view, targets.kind, target, first_found, &id);
 	vm_host_leave(L);
 	id = id.n != 0 ? snap_get(view, targets.kind, id) : STR_NONE;
-	return end_query(L, s, push_record(L, &targets, id));
+	return pdk_db_end_query(L, s, pdk_db_push_record(L, &targets, id));
 }
 
 static int services_by_name(lua_State *L)
@@ -401,16 +299,16 @@ static int consumers_by_custom_id(lua_State *L)
 
 static int consumers_by_any_case(lua_State *L)
 {
-	struct str name = check_unique(L, "username");
-	struct found f = {.L = L, .view = view_of(L), .e = &consumers};
-	struct span *s = begin_query(L, &consumers, "username_ignore_case");
+	struct str name = pdk_db_check_unique(L, "username");
+	struct found f = {.L = L, .view = pdk_db_view_of(L), .e = &consumers};
+	struct span *s = pdk_db_begin_query(L, &consumers, "username_ignore_case");
 
 	lua_newtable(L);
 	value_check_stack(L);
 	vm_host_enter(L);
 	snap_each_by_folded_name(f.view, consumers.kind, name, add_found, &f);
 	vm_host_leave(L);
-	return end_query(L, s, 1);
+	return pdk_db_end_query(L, s, 1);
 }
 
 /* clang-format off */
@@ -431,6 +329,10 @@ static const struct pdk_function consumers_rows[] = {
 	PDK_ROW("select_by_username", consumers_by_username, PDK_ANY, VM_LAX, "Method (username): the consumer, or nil")
 	PDK_ROW("select_by_custom_id", consumers_by_custom_id, PDK_ANY, VM_LAX, "Method (custom_id): the consumer, or nil")
 	PDK_ROW("select_by_username_ignore_case", consumers_by_any_case, PDK_ANY, VM_LAX, "Method (username): an array of the consumers so named in any case (ASCII), 100 at most")
+};
+static const struct pdk_function keys_rows[] = {
+	SHARED_FUNCTIONS(keys)
+	PDK_ROW("select_by_name", keys_by_name, PDK_ANY, VM_LAX, "Method (name): the key, or nil")
 };
 static const struct pdk_function plugins_rows[] = {
 	SHARED_FUNCTIONS(plugins)
@@ -463,7 +365,7 @@ void pdk_open_db(lua_State *L, int env_index)
 {
 	if (pdk_host(L)->level != VM_LAX)
 		return;
-#define X(text, c, kind, record, key) \
+#define X(text, c, kind, record, key, secrets) \
 	pdk_register(L, env_index, "kong.db." text, c##_rows, PDK_COUNT(c##_rows));
 	ENTITY_TABLE(X)
 #undef X

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Single arguments of a query string, without making a table of all (pdk_args.h does that).
+ * Arguments of a query string as fields of a Lua table (plugin/query.h cuts them; pdk_args.h makes
+ * a table of all).
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include <lua.h>
 
-#include "base/arena.h"
-#include "base/str.h"
-
-/* One name[=value]; value.p == NULL: there is no '='. */
-struct query_item {
-	struct str name, value; /* still escaped */
-};
-
-/* Cuts the next item off *rest; empty ones are skipped.  False at the end. */
-bool query_next(struct str *rest, struct query_item *ret);
-/* True when the escaped name stands for `plain`. */
-bool query_name_is(struct str escaped, struct str plain);
-/* %XX and '+' decoded, into the arena (or s itself when there is nothing to decode). */
-struct str query_unescape(struct arena *a, struct str s);
+#include "plugin/query.h"
 
 /* t[name] = value at the top of L, t below it; a repeated name makes an array.  Pops value. */
 void pdk_add_field(lua_State *L, struct str name);

@@ -78,7 +78,7 @@ static int get(lua_State *L)
 	int r;
 
 	vm_host_enter(L);
-	r = vault_get(a, text, &value, &why);
+	r = vault_get(a, pdk_host(L)->view, text, &value, &why);
 	vm_host_leave(L);
 	if (r != 0)
 		return pdk_fail(L, "%s", why.text);
@@ -112,7 +112,7 @@ static int index_vault(lua_State *L)
 #define VAULT_FUNCTIONS(X) \
 	X("is_reference", is_reference, PDK_ANY, VM_LAX, "(text): whether it is {vault://…}") \
 	X("parse_reference", parse_reference, PDK_ANY, VM_LAX, "(text): {name, resource, key, config, version}, or nil and why") \
-	X("get", get, PDK_ANY, VM_LAX, "(reference): the secret, or nil and why; vault env")
+	X("get", get, PDK_ANY, VM_LAX, "(reference): the secret, or nil and why; the vault is env, or the prefix of a configured one")
 #define VAULT_LUA_FUNCTIONS(X) \
 	X("update", NULL, PDK_ANY, VM_LAX, "(table): looks the references of its $refs up again; the table") \
 	X("try", NULL, PDK_ANY, VM_LAX, "(callback, options): callback(options); if that fails, once more with the references of options looked up again")

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugin/pdk_query.h"
+#include "plugin/query.h"
+#include "shm/record.pb-c.h"
+#include "shm/snapshot.h"
 
 #define BEGIN STR("{vault://")
 #define NAME_MAX_BYTES 256
+#define ARENA_MAX (1U << 20)
 
 bool vault_is_reference(struct str text)
 {
@@ -77,13 +80,52 @@ static struct str option(struct arena *a, struct str query, struct str name)
 	return STR_NONE;
 }
 
-/* prefix and resource in capitals, '_' for '-'; NULL: none that can be. */
-static const char *variable(struct arena *a, const struct vault_reference *ref)
+/* config.prefix of a configured vault, in a; false: it is no vault of the environment. */
+static bool read_prefix(struct arena *a, const Sluice__Record__Vault *vault, struct str *ret)
 {
-	struct str prefix = option(a, ref->query, STR("prefix"));
-	char name[NAME_MAX_BYTES];
-	size_t n = prefix.n + ref->resource.n;
+	json_t *config = json_loadb((const char *)vault->config.data, vault->config.len, 0, NULL);
+	const json_t *prefix = json_object_get(config, "prefix");
 
+	if (json_is_string(prefix))
+		*ret = arena_str(a, (struct str){json_string_value(prefix),
+						    json_string_length(prefix)});
+	json_decref(config);
+	return strcmp(vault->name, "env") == 0;
+}
+
+/* The vault of that name: the environment by itself, or as configured.  *ret_prefix: in front of
+ * its variables. */
+static bool find_vault(struct arena *a, const struct snap_view *view, struct str name,
+		struct str *ret_prefix)
+{
+	Sluice__Record__Vault *vault = NULL;
+	struct str record = STR_NONE;
+	bool is_found;
+
+	*ret_prefix = STR_NONE;
+	if (str_eq(name, STR("env")))
+		return true;
+	if (view != NULL)
+		record = snap_get_by_name(view, SLUICE__RECORD__KIND__VAULT, name);
+	if (record.n != 0)
+		vault = sluice__record__vault__unpack(NULL, record.n, (const uint8_t *)record.p);
+	if (vault == NULL)
+		return false;
+	is_found = read_prefix(a, vault, ret_prefix);
+	sluice__record__vault__free_unpacked(vault, NULL);
+	return is_found;
+}
+
+/* prefix and resource in capitals, '_' for '-'; NULL: none that can be.  A prefix of the reference
+ * goes before the vault's own. */
+static const char *variable(struct arena *a, const struct vault_reference *ref, struct str prefix)
+{
+	struct str own = option(a, ref->query, STR("prefix"));
+	char name[NAME_MAX_BYTES];
+	size_t n;
+
+	prefix = own.p != NULL ? own : prefix;
+	n = prefix.n + ref->resource.n;
 	if (n >= sizeof(name))
 		return NULL;
 	if (prefix.n != 0)
@@ -120,18 +162,20 @@ static int subfield(struct arena *a, const char *value, struct str key, struct s
 	return ret->p != NULL ? 0 : -ENOENT;
 }
 
-int vault_get(struct arena *a, struct str text, struct str *ret, struct why *why)
+int vault_get(struct arena *a, const struct snap_view *view, struct str text, struct str *ret,
+		struct why *why)
 {
 	struct vault_reference ref;
+	struct str prefix;
 	const char *value;
 	int r = vault_parse(a, text, &ref, why);
 
 	*ret = STR_NONE;
 	if (r != 0)
 		return r;
-	if (!str_eq(ref.name, STR("env")))
+	if (!find_vault(a, view, ref.name, &prefix))
 		return refuse(why, "could not find vault", text);
-	value = variable(a, &ref);
+	value = variable(a, &ref, prefix);
 	if (value == NULL) {
 		refuse(why, "could not get value from external vault (no value found)", text);
 		return -ENOENT;
@@ -144,4 +188,36 @@ int vault_get(struct arena *a, struct str text, struct str *ret, struct why *why
 	if (r != 0)
 		refuse(why, "there is no such field in the JSON text of the secret", text);
 	return r;
+}
+
+static bool add_stamp(void *arg, struct str id, uint64_t version, struct str record)
+{
+	uint64_t *stamp = arg;
+
+	(void)record;
+	for (size_t i = 0; i < id.n; i++)
+		*stamp = (*stamp ^ (uint8_t)id.p[i]) * 1099511628211U;
+	*stamp = (*stamp ^ version) * 1099511628211U;
+	return true;
+}
+
+uint64_t vault_stamp(const struct snap_view *view)
+{
+	uint64_t stamp = 14695981039346656037U;
+
+	if (snap_count(view, SLUICE__RECORD__KIND__VAULT) != 0)
+		snap_each(view, SLUICE__RECORD__KIND__VAULT, add_stamp, &stamp);
+	return stamp;
+}
+
+char *vault_text(const struct snap_view *view, const char *text, struct why *why)
+{
+	sl_auto(arena) a = NULL;
+	struct str value;
+
+	if (!vault_is_reference(str_of(text)))
+		return strdup(text);
+	if (arena_new(&a, ARENA_MAX) != 0 || vault_get(a, view, str_of(text), &value, why) != 0)
+		return NULL;
+	return strndup(value.p, value.n);
 }

@@ -13,6 +13,7 @@
 
 struct resolver {
 	struct arena *arena;
+	const struct snap_view *view;
 	vault_report_fn *report;
 	void *arg;
 	const char *field;
@@ -25,7 +26,7 @@ static json_t *resolved(struct resolver *r, const json_t *reference)
 	struct why why = WHY_NONE;
 	json_t *json = NULL;
 
-	if (vault_get(r->arena, text, &value, &why) == 0) {
+	if (vault_get(r->arena, r->view, text, &value, &why) == 0) {
 		json = json_stringn(value.p, value.n);
 		if (json == NULL)
 			why_set(&why, NULL, 0, "the secret is not UTF-8 text");
@@ -115,10 +116,11 @@ static void resolve_record(struct resolver *r, json_t *record, const json_t *fie
 		json_object_set_new(record, REFERENCES, references);
 }
 
-void vault_resolve_config(json_t *config, json_t *schema, vault_report_fn *report, void *arg)
+void vault_resolve_config(const struct snap_view *view, json_t *config, json_t *schema,
+		vault_report_fn *report, void *arg)
 {
 	sl_auto(arena) arena = NULL;
-	struct resolver r = {.report = report, .arg = arg};
+	struct resolver r = {.view = view, .report = report, .arg = arg};
 	json_t *row, *field;
 	size_t i;
 
@@ -129,5 +131,41 @@ void vault_resolve_config(json_t *config, json_t *schema, vault_report_fn *repor
 		field = json_object_get(row, "config");
 		if (field != NULL)
 			resolve_record(&r, config, json_object_get(field, "fields"));
+	}
+}
+
+static void resolve_named(struct resolver *r, json_t *record, const char *name)
+{
+	json_t *item = json_object_get(record, name), *references;
+
+	if (!json_is_string(item) || !vault_is_reference((struct str){json_string_value(item),
+						     json_string_length(item)}))
+		return;
+	references = json_object_get(record, REFERENCES);
+	if (references == NULL)
+		json_object_set_new(record, REFERENCES, references = json_object());
+	json_object_set(references, name, item);
+	r->field = name;
+	json_object_set_new(record, name, resolved(r, json_object_get(references, name)));
+}
+
+void vault_resolve_fields(const struct snap_view *view, json_t *entity, const char *const *fields,
+		vault_report_fn *report, void *arg)
+{
+	sl_auto(arena) arena = NULL;
+	struct resolver r = {.view = view, .report = report, .arg = arg};
+
+	if (arena_new(&arena, ARENA_MAX) != 0)
+		return;
+	r.arena = arena;
+	for (; *fields != NULL; fields++) {
+		const char *dot = strchr(*fields, '.');
+
+		if (dot == NULL)
+			resolve_named(&r, entity, *fields);
+		else
+			resolve_named(&r,
+					json_object_getn(entity, *fields, (size_t)(dot - *fields)),
+					dot + 1);
 	}
 }

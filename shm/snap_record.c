@@ -105,6 +105,26 @@ static const struct snap_record_kind kinds[] = {
 						.name = offsetof(Sluice__Record__Upstream, name),
 						.is_named = true,
 				},
+		[SLUICE__RECORD__KIND__KEY_SET] =
+				{
+						.descriptor = &sluice__record__key_set__descriptor,
+						.name = offsetof(Sluice__Record__KeySet, name),
+						.is_named = true,
+				},
+		[SLUICE__RECORD__KIND__KEY] =
+				{
+						.descriptor = &sluice__record__key__descriptor,
+						.name = offsetof(Sluice__Record__Key, name),
+						.is_named = true,
+						.field = offsetof(Sluice__Record__Key, set_and_kid),
+						.field_letter = SNAP_FIELD_SET_AND_KID,
+				},
+		[SLUICE__RECORD__KIND__VAULT] =
+				{
+						.descriptor = &sluice__record__vault__descriptor,
+						.name = offsetof(Sluice__Record__Vault, prefix),
+						.is_named = true,
+				},
 		[SLUICE__RECORD__KIND__TARGET] =
 				{
 						.descriptor = &sluice__record__target__descriptor,

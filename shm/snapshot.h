@@ -55,6 +55,7 @@ struct str snap_get_by_name(const struct snap_view *v, uint32_t kind, struct str
 enum snap_field {
 	SNAP_FIELD_CUSTOM_ID = 'c',     /* consumer */
 	SNAP_FIELD_INSTANCE_NAME = 'i', /* plugin instance */
+	SNAP_FIELD_SET_AND_KID = 'k',   /* key: id of its set, or nothing, ":", kid */
 };
 struct str snap_get_by_field(
 		const struct snap_view *v, uint32_t kind, enum snap_field field, struct str value);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "plugin/vault.h"
 #include "shm/record.pb-c.h"
 #include "worker/assoc.h"
 #include "worker/client_hello.h"
@@ -101,15 +102,32 @@ bool certificate_choose(const struct snap_view *view, struct str sni, char ret[C
 
 /* ---- parsed ---- */
 
-static void pair_add(struct certificate *c, const char *id, const char *cert, const char *key)
+/* A reference that has no value is said, and what is left of it is no certificate. */
+static char *secret(const struct snap_view *view, const char *id, const char *text)
 {
+	struct why why = WHY_NONE;
+	char quoted[300];
+	char *value = vault_text(view, text, &why);
+
+	if (value == NULL)
+		log_warn("unable to resolve a reference", "certificate=%s error=%s", id,
+				log_quote(quoted, sizeof(quoted), str_of(why.text)));
+	return value;
+}
+
+static void pair_add(struct certificate *c, const struct snap_view *view, const char *id,
+		const char *cert_text, const char *key_text)
+{
+	sl_auto_mem char *cert = secret(view, id, cert_text);
+	sl_auto_mem char *key = secret(view, id, key_text);
 	struct why why = WHY_NONE;
 	char text[300];
 	int r;
 
-	if (cert[0] == '\0')
+	if (cert == NULL || key == NULL || cert[0] == '\0')
 		return;
 	r = certificate_pair_parse(&c->pairs[c->n], str_of(cert), str_of(key), &why);
+	OPENSSL_cleanse(key, strlen(key));
 	if (r == 0) {
 		c->n++;
 		return;
@@ -119,7 +137,7 @@ static void pair_add(struct certificate *c, const char *id, const char *cert, co
 			log_quote(text, sizeof(text), str_of(why.text)));
 }
 
-static struct certificate *certificate_load(struct str record)
+static struct certificate *certificate_load(const struct snap_view *view, struct str record)
 {
 	struct certificate *c = calloc(1, sizeof(*c));
 	Sluice__Record__Certificate *rec = sluice__record__certificate__unpack(
@@ -127,8 +145,8 @@ static struct certificate *certificate_load(struct str record)
 
 	if (c != NULL && rec != NULL) {
 		c->refs = 1;
-		pair_add(c, rec->id, rec->cert, rec->key);
-		pair_add(c, rec->id, rec->cert_alt, rec->key_alt);
+		pair_add(c, view, rec->id, rec->cert, rec->key);
+		pair_add(c, view, rec->id, rec->cert_alt, rec->key_alt);
 	}
 	if (rec == NULL) {
 		free(c);
@@ -152,12 +170,14 @@ static struct certificate *certificate_get(
 		return found;
 	record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE, id);
 	SHA256((const uint8_t *)record.p, record.n, sha256);
-	if (found != NULL && memcmp(found->sha256, sha256, sizeof(sha256)) == 0) {
+	/* what a reference gives depends on the vaults of the generation */
+	if (found != NULL && memcmp(found->sha256, sha256, sizeof(sha256)) == 0 &&
+			str_find(record, STR("{vault://")) < 0) {
 		found->generation = generation;
 		return found;
 	}
 	certificate_unref(found);
-	found = record.n != 0 ? certificate_load(record) : NULL;
+	found = record.n != 0 ? certificate_load(view, record) : NULL;
 	if (found == NULL)
 		return NULL;
 	found->generation = generation;

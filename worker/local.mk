@@ -104,7 +104,7 @@ check_PROGRAMS += tests/unit/test_balancer tests/unit/test_certificates tests/un
 tests_unit_test_certificates_SOURCES = tests/unit/test_certificates.c tests/unit/snap_fixture.h
 tests_unit_test_certificates_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPENSSL_CFLAGS)
 tests_unit_test_certificates_LDADD = worker/libworker.a $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
-	$(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
+	$(LIBPLUGIN_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_balancer_SOURCES = tests/unit/test_balancer.c
 tests_unit_test_balancer_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PROTOBUF_C_CFLAGS)
 tests_unit_test_balancer_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)

@@ -2,8 +2,11 @@
 #include "worker/route_part.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
+#include "base/log.h"
+#include "plugin/vault.h"
 #include "worker/balancer.h"
 
 static struct entity_ref entity_of(const char *id, const char *name, ProtobufCBinaryData json)
@@ -58,6 +61,20 @@ static struct str keep(const char *text)
 	return s.p != NULL ? s : STR_NONE;
 }
 
+/* What it refers to; a reference without a value is no certificate, which the handshake says. */
+static struct str secret(const struct snap_view *view, const char *text)
+{
+	struct why why = WHY_NONE;
+	char quoted[300];
+	char *value = vault_text(view, text, &why);
+
+	if (value != NULL)
+		return (struct str){value, strlen(value)};
+	log_warn("unable to resolve a reference", "client_certificate error=%s",
+			log_quote(quoted, sizeof(quoted), str_of(why.text)));
+	return keep(text);
+}
+
 static void client_certificate_read(struct service *s, const struct snap_view *view)
 {
 	struct str record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE,
@@ -69,8 +86,8 @@ static void client_certificate_read(struct service *s, const struct snap_view *v
 				NULL, record.n, (const uint8_t *)record.p);
 	if (rec == NULL)
 		return;
-	s->tls.cert_pem = keep(rec->cert);
-	s->tls.key_pem = keep(rec->key);
+	s->tls.cert_pem = secret(view, rec->cert);
+	s->tls.key_pem = secret(view, rec->key);
 	sluice__record__certificate__free_unpacked(rec, NULL);
 }
 

@@ -114,6 +114,32 @@ def test_a_default_that_cannot_be_shown_is_refused_before_anything_starts(author
         assert not (tmp_path / "prefix").exists()
 
 
+def test_a_certificate_may_be_in_a_vault(make_node, authority, origin, monkeypatch):
+    a, b = (pem(authority.issue(name)) for name in ("a.test", "b.test"))
+    for name, value in (("VT_ONE_CERT", a["cert"]), ("VT_ONE_KEY", a["key"]), ("VT_TWO_CERT", b["cert"]), ("VT_TWO_KEY", b["key"])):
+        monkeypatch.setenv(name, value)
+    port = free_port()
+    node = make_node(proxy_listen=f"127.0.0.1:{free_port()}, 127.0.0.1:{port} ssl")
+    node.tls_port = port
+    node.start()
+    node.route_to(origin, protocols=["https"])
+    node.make("/vaults", {"prefix": "certs", "name": "env", "config": {"prefix": "VT_ONE_"}})
+    made = node.make("/certificates", {"cert": "{vault://certs/cert}", "key": "{vault://certs/key}", "snis": ["*"]})
+    assert made["key"] == "{vault://certs/key}"
+    node.wait_settled()
+
+    def shown():
+        with connect(node, "x.test") as s:
+            return subject(s)
+    assert shown() == "a.test"
+    assert node.admin("PATCH", "/vaults/certs", {"config": {"prefix": "VT_TWO_"}}).status_code == 200
+    eventually(lambda: shown() == "b.test", "the vault's other certificate")
+    assert node.admin("PATCH", "/vaults/certs", {"config": {"prefix": "VT_NONE_"}}).status_code == 200
+    eventually(lambda: shown() == "localhost", "there is none: the default")
+    assert "unable to resolve a reference" in node.log()
+    assert not [f for f in (node.prefix / "snapshot").glob("*.mdb") if a["key"][:200].encode() in f.read_bytes()]
+
+
 def test_a_certificate_is_changed_in_place_under_traffic(tls_node, authority, origin):
     node = tls_node()
     node.route_to(origin, protocols=["https"])

@@ -73,3 +73,30 @@ def test_bad_keys_and_writes_are_errors(node):
     assert bad["code"] == 1 and bad["err"] == """[off] invalid primary key: '{id="x"}'"""
     no = ask(node, "routes", "insert", arg="x")
     assert no["code"] == 12 and no["err"] == "[off] cannot create 'routes' entities when not using a database"
+
+
+def test_keys_are_found_by_name_and_by_set_and_kid_with_their_secrets(make_node, origin, monkeypatch):
+    monkeypatch.setenv("DB_TEST_JWK", '{"kty":"oct","k":"c2VjcmV0","kid":"secret"}')
+    node = make_node("node", workers="1", untrusted_lua="lax").start()
+    node.route_to(origin, name="r")
+    node.plugin("db-test", HANDLER, SCHEMA)
+    node.make("/plugins", {"name": "db-test"})
+    group = node.make("/key-sets", {"name": "mine"})
+    plain = '{"kty":"oct","k":"c2VjcmV0","kid":"one"}'
+    node.make("/keys", {"name": "k", "kid": "one", "jwk": plain, "set": {"id": group["id"]}})
+    node.make("/keys", {"name": "free", "kid": "secret", "jwk": "{vault://env/db-test-jwk}"})
+    node.wait_plugin("db-test")
+    node.wait_settled()
+    key = ask(node, "keys", "select_by_name", arg="k")
+    assert key["value"]["jwk"] == plain and key["value"]["set"] == {"id": group["id"]}
+    assert key["key"].startswith(f"keys:one:{group['id']}:::")
+    assert ask(node, "keys", "select_by_cache_key", arg=key["key"])["value"] == key["value"]
+    assert ask(node, "keys", "select", id=key["value"]["id"])["value"] == key["value"]
+    free = ask(node, "keys", "select_by_name", arg="free")
+    assert free["value"]["jwk"] == '{"kty":"oct","k":"c2VjcmV0","kid":"secret"}'
+    assert free["value"]["$refs"] == {"jwk": "{vault://env/db-test-jwk}"}
+    assert ask(node, "keys", "select_by_cache_key", arg=free["key"])["value"] == free["value"]
+    assert "value" not in ask(node, "keys", "select_by_cache_key", arg=free["key"].replace("secret", "one"))
+    assert ask(node, "keys", "insert")["code"] == 12
+    node.admin("DELETE", "/key-sets/mine")
+    eventually(lambda: "value" not in ask(node, "keys", "select_by_name", arg="k"), "it went with its set")

@@ -43,6 +43,8 @@
 	CONTRACT_DB_SHARED(X, "services") \
 	CONTRACT_DB_SHARED(X, "targets") \
 	X("kong.db.targets.select_by_target", "access", "('none:80')", "nil", "(1)", "! target must be a string") \
+	CONTRACT_DB_SHARED(X, "keys") \
+	X("kong.db.keys.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
 	CONTRACT_DB_SHARED(X, "upstreams") \
 	X("kong.db.upstreams.select_by_name", "access", "('none')", "nil", "(1)", "! name must be a string") \
 	CONTRACT_DB_SHARED(X, "snis") \
