@@ -60,10 +60,10 @@ int steer_attach(struct steer *s, unsigned group, int fd, struct why *why);
 int steer_place(struct steer *s, unsigned group, unsigned slot, int fd);
 /* 0, STEER_E_EMPTY, -errno.  Closing the listener everywhere does it, too. */
 int steer_remove(struct steer *s, unsigned group, unsigned slot);
-/* As steer_place() for a listener that the array of another master holds (inherited through
- * exec): it is deleted there.  Between the two the kernel's hash decides. */
+/* As steer_place() for a listener that the array of another master holds, one that crashed and
+ * whose descriptors were kept: it is deleted there.  Between the two the kernel's hash decides. */
 int steer_take(struct steer *s, unsigned group, unsigned slot, int fd, int old_array_fd);
-/* To be handed through exec for steer_take().  Borrowed. */
+/* To be kept for steer_take().  Borrowed. */
 int steer_array_fd(const struct steer *s);
 
 /* At once, for the next connection. */

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "master/fdstore.h"
 #include "master/handover.h"
 #include "shm/conf.h"
 
@@ -132,17 +133,71 @@ static int endpoint_learn_port(struct endpoint *e, int fd, struct why *why)
 	return 0;
 }
 
-static int open_address(struct listeners *l, unsigned i, struct why *why)
+/* Listening there; port 0 of the list is any port. */
+static bool is_at(int fd, const struct endpoint *e)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa = {.any.sa_family = AF_UNSPEC};
+	socklen_t n = sizeof(sa), size = sizeof(int);
+	int is_listening = 0;
+
+	if (getsockname(fd, &sa.any, &n) < 0 || sa.any.sa_family != e->sa.any.sa_family ||
+			getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 ||
+			!is_listening)
+		return false;
+	if (e->conf.is_v6)
+		return memcmp(&sa.v6.sin6_addr, &e->sa.v6.sin6_addr, sizeof(sa.v6.sin6_addr)) ==
+				       0 &&
+		       (e->conf.port == 0 || sa.v6.sin6_port == htons(e->conf.port));
+	return sa.v4.sin_addr.s_addr == e->sa.v4.sin_addr.s_addr &&
+	       (e->conf.port == 0 || sa.v4.sin_port == htons(e->conf.port));
+}
+
+static int *fd_of(const struct listeners *l, uint32_t worker, unsigned i)
+{
+	return &l->fds[worker * l->n_addresses + i];
+}
+
+/* fdstore_wanted_fn */
+static bool is_kept_here(const void *arg, int fd)
+{
+	int is_shared = 0;
+	socklen_t size = sizeof(is_shared);
+
+	return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &is_shared, &size) == 0 && is_shared &&
+	       is_at(fd, arg);
+}
+
+/* How many workers have a listener already. */
+static uint32_t restore_address(struct listeners *l, unsigned i, struct fdstore *kept)
+{
+	char name[FDSTORE_NAME_MAX];
+	uint32_t w = 0;
+	int fd;
+
+	while (w < l->n_workers && (fd = fdstore_take(kept, FDSTORE_LISTENER, is_kept_here,
+						    &l->endpoints[i], name)) >= 0) {
+		fdstore_rename_listener(fd, w, name);
+		*fd_of(l, w++, i) = fd;
+	}
+	return w;
+}
+
+static int open_address(struct listeners *l, unsigned i, struct fdstore *kept, struct why *why)
 {
 	struct endpoint *e = &l->endpoints[i];
-	int r = endpoint_probe(e, why);
+	uint32_t n_kept = restore_address(l, i, kept);
+	int r = n_kept == 0 ? endpoint_probe(e, why) : endpoint_learn_port(e, *fd_of(l, 0, i), why);
 
-	for (uint32_t w = 0; r == 0 && w < l->n_workers; w++) {
-		int *fd = &l->fds[w * l->n_addresses + i];
-
-		r = endpoint_bind(fd, e, true, why);
+	for (uint32_t w = n_kept; r == 0 && w < l->n_workers; w++) {
+		r = endpoint_bind(fd_of(l, w, i), e, true, why);
 		if (r == 0 && w == 0)
-			r = endpoint_learn_port(e, *fd, why);
+			r = endpoint_learn_port(e, *fd_of(l, w, i), why);
+		if (r == 0)
+			fdstore_keep_listener(*fd_of(l, w, i), w);
 	}
 	return r;
 }
@@ -191,49 +246,42 @@ static int make(struct listeners **ret, const char *list, uint32_t n_workers, st
 	return 0;
 }
 
-int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
+/* A worker for each listener that is kept: what waits there must be accepted by somebody. */
+static void count_kept(struct listeners *l, uint32_t workers_max, const struct fdstore *kept)
+{
+	for (unsigned i = 0; i < l->n_addresses; i++) {
+		size_t n = fdstore_count(kept, FDSTORE_LISTENER, is_kept_here, &l->endpoints[i]);
+
+		if (n > l->n_workers)
+			l->n_workers = n < workers_max ? (uint32_t)n : workers_max;
+	}
+}
+
+int listeners_restore(struct listeners **ret, const char *list, uint32_t n_workers,
+		uint32_t workers_max, struct fdstore *kept, struct why *why)
 {
 	sl_auto(listeners) l = NULL;
 	int r = make(&l, list, n_workers, why);
 
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; i < l->n_addresses; i++) {
-		r = open_address(l, i, why);
-		if (r < 0)
-			return r;
-	}
-	*ret = sl_steal(l);
-	return 0;
+	count_kept(l, workers_max, kept);
+	for (unsigned i = 0; r == 0 && i < l->n_addresses; i++)
+		r = open_address(l, i, kept, why);
+	if (r == 0)
+		*ret = sl_steal(l);
+	return r;
 }
 
-/* Listening there; port 0 of the list is any port. */
-static bool is_at(int fd, const struct endpoint *e)
+int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} sa = {.any.sa_family = AF_UNSPEC};
-	socklen_t n = sizeof(sa), size = sizeof(int);
-	int is_listening = 0;
-
-	if (getsockname(fd, &sa.any, &n) < 0 || sa.any.sa_family != e->sa.any.sa_family ||
-			getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 ||
-			!is_listening)
-		return false;
-	if (e->conf.is_v6)
-		return memcmp(&sa.v6.sin6_addr, &e->sa.v6.sin6_addr, sizeof(sa.v6.sin6_addr)) ==
-				       0 &&
-		       (e->conf.port == 0 || sa.v6.sin6_port == htons(e->conf.port));
-	return sa.v4.sin_addr.s_addr == e->sa.v4.sin_addr.s_addr &&
-	       (e->conf.port == 0 || sa.v4.sin_port == htons(e->conf.port));
+	return listeners_restore(ret, list, n_workers, n_workers, NULL, why);
 }
 
 static int adopt_one(struct listeners *l, const struct handover_listener *before, struct why *why)
 {
 	struct endpoint *e = &l->endpoints[before->address];
-	int *fd = &l->fds[before->worker * l->n_addresses + before->address];
+	int *fd = fd_of(l, before->worker, before->address);
 
 	if (*fd >= 0 || !is_at(before->fd, e)) {
 		why_set(why, "proxy_listen", 0, "fd %d is not the listener of %s:%u", before->fd,
@@ -281,8 +329,8 @@ bool listeners_hand_over(const struct listeners *l, struct handover *h)
 		for (unsigned i = 0; i < l->n_addresses; i++) {
 			if (h->n_listeners == HANDOVER_LISTENERS_MAX)
 				return false;
-			h->listeners[h->n_listeners++] = (struct handover_listener){
-					w, i, l->fds[w * l->n_addresses + i]};
+			h->listeners[h->n_listeners++] =
+					(struct handover_listener){w, i, *fd_of(l, w, i)};
 		}
 	}
 	return true;
@@ -297,6 +345,9 @@ static int renew_one(int *fd, const struct endpoint *e, uint32_t worker, unsigne
 	if (r < 0)
 		return r;
 	placed(arg, worker, i, fresh);
+	/* while systemd has a copy of it, what waits there does not move */
+	fdstore_drop_listener(*fd, worker);
+	fdstore_keep_listener(fresh, worker);
 	sl_close_fd(fd);
 	*fd = fresh;
 	return 0;
@@ -310,8 +361,7 @@ int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *pl
 	sl_check(l, LISTENERS_MAGIC);
 	sl_assert(worker < l->n_workers);
 	for (unsigned i = 0; i < l->n_addresses; i++) {
-		one = renew_one(&l->fds[worker * l->n_addresses + i], &l->endpoints[i], worker, i,
-				placed, arg, why);
+		one = renew_one(fd_of(l, worker, i), &l->endpoints[i], worker, i, placed, arg, why);
 		r = r == 0 ? one : r;
 	}
 	return r;
@@ -320,8 +370,9 @@ int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *pl
 static void close_last(struct listeners *l)
 {
 	for (unsigned i = 0; i < l->n_addresses; i++) {
-		int *fd = &l->fds[(l->n_workers - 1) * l->n_addresses + i];
+		int *fd = fd_of(l, l->n_workers - 1, i);
 
+		fdstore_drop_listener(*fd, l->n_workers - 1);
 		sl_close_fd(fd);
 		*fd = -1;
 	}
@@ -336,10 +387,11 @@ int listeners_add(struct listeners *l, struct why *why)
 	sl_assert(l->n_workers < CONF_WORKERS_MAX);
 	l->n_workers++;
 	for (unsigned i = 0; r == 0 && i < l->n_addresses; i++)
-		r = endpoint_bind(&l->fds[(l->n_workers - 1) * l->n_addresses + i],
-				&l->endpoints[i], true, why);
+		r = endpoint_bind(fd_of(l, l->n_workers - 1, i), &l->endpoints[i], true, why);
 	if (r < 0)
 		close_last(l);
+	for (unsigned i = 0; r == 0 && i < l->n_addresses; i++)
+		fdstore_keep_listener(*fd_of(l, l->n_workers - 1, i), l->n_workers - 1);
 	return r;
 }
 
@@ -376,7 +428,7 @@ int listeners_fd(const struct listeners *l, uint32_t worker, unsigned i)
 {
 	sl_check(l, LISTENERS_MAGIC);
 	sl_assert(worker < l->n_workers && i < l->n_addresses);
-	return l->fds[worker * l->n_addresses + i];
+	return *fd_of(l, worker, i);
 }
 
 uint16_t listeners_port(const struct listeners *l, unsigned i)

@@ -20,6 +20,11 @@ struct listeners;
 /* list: conf proxy_listen.  Refuses an address that another process listens on, also one that
  * shares it by SO_REUSEPORT.  -errno; why names address and reason. */
 int listeners_open(struct listeners **ret, const char *list, uint32_t n_workers, struct why *why);
+/* The same with what systemd kept (master/fdstore): listeners there go on, in their order; of more
+ * than n_workers as many as there are, up to workers_max: listeners_workers(). */
+struct fdstore;
+int listeners_restore(struct listeners **ret, const char *list, uint32_t n_workers,
+		uint32_t workers_max, struct fdstore *kept, struct why *why);
 /* The listeners of the image of sluiced before this one, n_workers of them; the same list.  -errno
  * with why: they are not at these addresses. */
 struct handover;

@@ -12,6 +12,7 @@ master_libmaster_a_SOURCES = \
 	master/counts.c master/counts.h \
 	master/default_certificates.c master/default_certificates.h \
 	master/expiry.c master/expiry.h \
+	master/fdstore.c master/fdstore.h \
 	master/follow.c master/follow.h \
 	master/handover.c master/handover.h \
 	master/handover_check.c master/handover_check.h \

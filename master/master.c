@@ -22,11 +22,27 @@ static void end_if_all_gone(struct master *m)
 
 /* ---- what the parts report ---- */
 
+/* There may be more than configured, because systemd had kept their listeners: what waited there
+ * is accepted now. */
+static void drop_surplus(struct master *m)
+{
+	uint32_t wanted = conf_workers(m->conf);
+	struct why why = WHY_NONE;
+	char text[1200];
+
+	if (m->workers == NULL || m->is_taken_over || supervise_count(m->workers) <= wanted)
+		return;
+	if (supervise_scale(m->workers, wanted, &why) < 0)
+		log_warn("more workers than configured go on", "error=\"%s\"",
+				why_text(&why, text, sizeof(text)));
+}
+
 static void announce(struct master *m)
 {
 	if (m->is_announced)
 		return;
 	m->is_announced = true;
+	drop_surplus(m);
 	sd_notify(0, "READY=1\nSTATUS=Serving");
 	log_notice("sluiced is ready", "node_id=%s role=%s workers=%u", m->node->id, m->conf->role,
 			m->workers != NULL ? supervise_count(m->workers) : 0);
@@ -237,6 +253,7 @@ int master_new(struct master **ret, const struct conf *conf, const char *conf_fi
 		go_back(m, why);
 	if (r < 0)
 		return r;
+	m->is_taken_over = before != NULL;
 	m->before = NULL;
 	*ret = sl_steal(m);
 	return 0;
@@ -273,6 +290,7 @@ void master_free(struct master *m)
 	follow_free(m->follow);
 	snapshot_writer_free(m->writer);
 	listeners_free(m->listeners);
+	fdstore_free(m->kept);
 	counts_free(m->counts);
 	expiry_free(m->expiry);
 	history_free(m->history);

@@ -92,18 +92,32 @@ static int find_programs(struct master *m, struct why *why)
 	return r == 0 ? program_find("sluice-check", &m->check_program, why) : r;
 }
 
-/* Listeners and who gets what comes there. */
-static int make_front(struct master *m, uint32_t n_workers, uint32_t n_slots, struct why *why)
+/* Those that are there already, or else new ones. */
+static int make_listeners(struct master *m, uint32_t max, struct why *why)
 {
 	const char *list = m->conf->proxy_listen;
-	int r = m->before != NULL ? listeners_adopt(&m->listeners, list, m->before, why)
-				  : listeners_open(&m->listeners, list, n_workers, why);
+	int r;
 
+	if (m->before != NULL)
+		return listeners_adopt(&m->listeners, list, m->before, why);
+	r = listeners_restore(&m->listeners, list, m->n_workers, max, m->kept, why);
 	if (r == 0)
-		r = m->before != NULL ? steering_adopt(&m->steering, m->conf, m->before, why)
-				      : steering_new(&m->steering, m->conf, m->node->id, n_workers,
-							n_slots, why);
-	return r == 0 ? steering_take_listeners(m->steering, m->listeners, why) : r;
+		m->n_workers = listeners_workers(m->listeners);
+	return r;
+}
+
+static int make_steering(struct master *m, uint32_t n_slots, struct why *why)
+{
+	char name[FDSTORE_NAME_MAX];
+	int r;
+
+	if (m->before != NULL)
+		return steering_adopt(&m->steering, m->conf, m->before, why);
+	r = steering_new(&m->steering, m->conf, m->node->id, m->n_workers, n_slots, why);
+	if (r == 0)
+		steering_inherit_socks(m->steering,
+				fdstore_take(m->kept, FDSTORE_SOCKS, NULL, NULL, name));
+	return r;
 }
 
 static int make_dict(struct master *m, struct why *why)
@@ -133,10 +147,10 @@ static int make_memory(struct master *m, uint32_t n_slots, struct why *why)
 		      : r;
 }
 
-static int make_workers(struct master *m, uint32_t n_workers, uint32_t max, struct why *why)
+static int make_workers(struct master *m, uint32_t max, struct why *why)
 {
 	struct supervise_conf workers = {.conf = m->conf,
-			.n_workers = n_workers,
+			.n_workers = m->n_workers,
 			.workers_max = max,
 			.before = m->before,
 			.dict_fd = m->dict_fd,
@@ -148,7 +162,7 @@ static int make_workers(struct master *m, uint32_t n_workers, uint32_t max, stru
 			.steering = m->steering,
 			.program = m->worker_program};
 	struct follow_conf follow = {.node = m->node,
-			.n_workers = n_workers,
+			.n_workers = m->n_workers,
 			.n_slots = max * BOARD_SEATS,
 			.history = m->history,
 			.committed = master_on_committed,
@@ -162,33 +176,37 @@ static int make_workers(struct master *m, uint32_t n_workers, uint32_t max, stru
 }
 
 /* What was scaled by hand before an upgrade stays. */
-static int count_workers(const struct master *m, uint32_t max, uint32_t *ret, struct why *why)
+static int count_workers(struct master *m, uint32_t max, struct why *why)
 {
-	*ret = m->before != NULL ? (uint32_t)m->before->n_workers : conf_workers(m->conf);
-	if (*ret != 0 && *ret <= max &&
-			(m->before == NULL || (m->before->n_listening >= *ret &&
+	m->n_workers = m->before != NULL ? (uint32_t)m->before->n_workers : conf_workers(m->conf);
+	if (m->n_workers != 0 && m->n_workers <= max &&
+			(m->before == NULL || (m->before->n_listening >= m->n_workers &&
 							      m->before->n_listening <= max)))
 		return 0;
-	why_set(why, NULL, 0, "%u workers of at most %u", *ret, max);
+	why_set(why, NULL, 0, "%u workers of at most %u", m->n_workers, max);
 	return -EPROTO;
 }
 
 static int make_data_plane(struct master *m, struct why *why)
 {
-	uint32_t n_workers = 0, max = conf_workers_max(m->conf);
+	uint32_t max = conf_workers_max(m->conf);
 	const struct snap_view *v;
-	int r = count_workers(m, max, &n_workers, why);
+	int r = count_workers(m, max, why);
 
 	if (r == 0)
 		r = find_programs(m, why);
 	if (r == 0)
-		r = make_front(m, n_workers, max * BOARD_SEATS, why);
+		r = make_listeners(m, max, why);
+	if (r == 0)
+		r = make_steering(m, max * BOARD_SEATS, why);
+	if (r == 0)
+		r = steering_take_listeners(m->steering, m->listeners, why);
 	if (r == 0)
 		r = open_snapshot(m, why);
 	if (r == 0)
 		r = make_memory(m, max * BOARD_SEATS, why);
 	if (r == 0)
-		r = make_workers(m, n_workers, max, why);
+		r = make_workers(m, max, why);
 	if (r < 0)
 		return r;
 	v = follow_view(m->follow);
@@ -244,6 +262,8 @@ int master_make(struct master *m, const char *failure, struct why *why)
 	bool is_control_plane = strcmp(m->conf->role, "data_plane") != 0;
 	int r = m->before != NULL ? handover_compare_same(m->before, m->conf, why) : 0;
 
+	if (r == 0 && m->before == NULL && fdstore_inherit(&m->kept) < 0)
+		r = why_errno(why, ENOMEM, "sluiced");
 	if (r == 0)
 		r = node_adopt(&m->node, m->conf, m->before, why);
 	if (r == 0)
@@ -257,5 +277,12 @@ int master_make(struct master *m, const char *failure, struct why *why)
 	if (r == 0)
 		r = upgrade_new(&m->upgrade, m->base, m->conf, m->conf_file, m->before, failure,
 				&master_upgrade_events, m, why);
-	return r == 0 ? make_status(m, why) : r;
+	if (r == 0)
+		r = make_status(m, why);
+	if (r < 0)
+		return r;
+	/* what is left nobody needs any more */
+	fdstore_discard(m->kept);
+	m->kept = NULL;
+	return 0;
 }

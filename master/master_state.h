@@ -10,6 +10,7 @@
 #include "master/control_child.h"
 #include "master/counts.h"
 #include "master/expiry.h"
+#include "master/fdstore.h"
 #include "master/follow.h"
 #include "master/history.h"
 #include "master/latency.h"
@@ -33,6 +34,8 @@ struct master {
 	const struct handover *before; /* until master_start(); NULL: an ordinary start */
 	struct event_base *base;
 	struct node *node;
+	struct fdstore *kept;
+	uint32_t n_workers; /* at the start */
 	struct listeners *listeners;
 	struct steering *steering;
 	struct snapshot_writer *writer;
@@ -53,7 +56,8 @@ struct master {
 	char *worker_program, *check_program;
 	struct event *signals[MASTER_SIGNALS];
 	struct event *watchdog, *reader_check;
-	bool is_announced; /* READY=1 was sent */
+	bool is_taken_over; /* from another image */
+	bool is_announced;  /* READY=1 was sent */
 	bool are_workers_gone, is_control_gone;
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "master/fdstore.h"
 #include "master/listen.h"
 #include "master/listen_share.h"
 #include "master/pins.h"
@@ -99,7 +100,7 @@ int steering_new(struct steering **ret, const struct conf *conf, const char *nod
 		return why_errno(why, ENOMEM, "steering");
 	s->magic = STEERING_MAGIC;
 	s->conf = conf;
-	s->board_fd = -1;
+	s->board_fd = s->old_socks_fd = -1;
 	s->mode = STEER_KERNEL;
 	if (!steer_mode_parse(str_of(conf->steering_mode), &s->wanted))
 		return why_errno(why, EINVAL, "steering_mode");
@@ -136,6 +137,7 @@ void steering_free(struct steering *s)
 	pins_free(s->pins);
 	steer_free(s->program);
 	free(s->step);
+	sl_close_fd(&s->old_socks_fd);
 	s->magic = 0;
 	free(s);
 }
@@ -258,7 +260,17 @@ int steering_take_listeners(struct steering *s, const struct listeners *l, struc
 	}
 	if (r == 0 && is_possible(s, s->wanted))
 		set_mode(s, s->wanted);
+	if (s->program != NULL && !s->are_placed) {
+		fdstore_drop(FDSTORE_SOCKS);
+		fdstore_keep(steer_array_fd(s->program), FDSTORE_SOCKS);
+	}
 	return 0;
+}
+
+void steering_inherit_socks(struct steering *s, int old_socks_fd)
+{
+	sl_check(s, STEERING_MAGIC);
+	s->old_socks_fd = old_socks_fd;
 }
 
 void steering_drop_listeners(struct steering *s)
@@ -277,6 +289,8 @@ void steering_place(struct steering *s, unsigned address, uint32_t worker, int f
 		return;
 	}
 	r = steer_place(s->program, address, s->slot_of[worker], fd);
+	if (r == STEER_E_BUSY && s->old_socks_fd >= 0)
+		r = steer_take(s->program, address, s->slot_of[worker], fd, s->old_socks_fd);
 	if (r != 0)
 		log_err("steering: a listener has no place", "address=%u slot=%u error=\"%s\"",
 				address, worker, r > 0 ? "it is in a place already" : strerror(-r));

@@ -48,6 +48,9 @@ int steering_board_fd(const struct steering *s);
 /* So many workers there are now, of those the board has room for. */
 void steering_set_workers(struct steering *s, uint32_t n_workers);
 
+/* Before steering_take_listeners(): listeners may be in that array (of a sluiced that is gone) and
+ * come from there.  Takes old_socks_fd, may be -1. */
+void steering_inherit_socks(struct steering *s, int old_socks_fd);
 /* Steers these: address i is group i.  Afterwards steering_place() for single
  * ones.  -errno with why only when `steering: on`. */
 int steering_take_listeners(struct steering *s, const struct listeners *l, struct why *why);

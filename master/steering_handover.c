@@ -67,7 +67,7 @@ int steering_adopt(struct steering **ret, const struct conf *conf, const struct 
 		return why_errno(why, ENOMEM, "steering");
 	s->magic = STEERING_MAGIC;
 	s->conf = conf;
-	s->board_fd = -1;
+	s->board_fd = s->old_socks_fd = -1;
 	s->mode = STEER_KERNEL;
 	s->are_placed = before->has_program;
 	s->wanted = before->steering_mode < STEER_MODE_COUNT

@@ -21,6 +21,7 @@ struct steering {
 	struct why reason;
 	const char *migration;
 	const struct listeners *listeners;
+	int old_socks_fd;                   /* -1: none */
 	bool are_placed;                    /* they kept their places over an exec */
 	uint32_t slot_of[CONF_WORKERS_MAX]; /* whose process a worker's listeners feed */
 	uint64_t out;                       /* bit w: worker w is left out */

@@ -465,9 +465,6 @@ static void worker_close(struct worker *w)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"slot", required_argument, NULL, 's'}, {0}};
-	/* Only the master ends a worker: a signal to the whole group (Ctrl-C, a closed terminal, a
-	 * service manager) must not cut off the requests that the master lets finish. */
-	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP};
 	struct worker *w = &worker;
 	struct why why = WHY_NONE;
 	uint64_t slot = BOARD_SLOTS_MAX;
@@ -483,9 +480,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	w->slot = (unsigned)slot;
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
 	crash_watch();
+	master_link_take_signals();
 	r = worker_open(w, &why);
 	if (r == 0)
 		r = worker_serve(w, &why);

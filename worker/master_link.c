@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <event2/event_struct.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -73,8 +75,16 @@ static void on_message(evutil_socket_t fd, short what, void *arg)
 			handlers[in.type](m->w, &in);
 	if (r == IPC_E_AGAIN)
 		return;
-	/* no master, or one that we do not understand: nobody supervises us */
-	log_notice("the master is gone, leaving", "reason=%d", r);
+	event_del(&m->channel);
+	if (r == IPC_E_CLOSED) {
+		/* what waits is taken, what was begun is finished; then there is nobody to serve
+		 * for */
+		log_notice("the master is gone: finishing requests", NULL);
+		worker_drain(m->w, m->w->conf->shutdown_timeout_ms);
+		return;
+	}
+	/* one that we do not understand */
+	log_err("no message of the master makes sense: leaving", "reason=%d", r);
 	event_base_loopbreak(m->w->base);
 }
 
@@ -88,6 +98,36 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 		worker_switch_generation(m->w);
 }
 
+/* ---- the death of the master ---- */
+
+#define DEATH_SIGNAL SIGUSR2
+#define OUTLIVE_SLACK_S 3
+
+static unsigned outlive_s = OUTLIVE_SLACK_S;
+static pid_t master_pid;
+
+/* Also in the middle of a loop that never ends. */
+static void on_death(int sig)
+{
+	(void)sig;
+	if (getppid() != master_pid)
+		alarm(outlive_s); /* SIGALRM: the end */
+}
+
+/* A signal to the whole group (Ctrl-C, a closed terminal, a service manager) must not cut off the
+ * requests that the master lets finish. */
+void master_link_take_signals(void)
+{
+	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+	struct sigaction sa = {.sa_handler = on_death, .sa_flags = SA_RESTART};
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	master_pid = getppid();
+	sigaction(DEATH_SIGNAL, &sa, NULL);
+	prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL);
+}
+
 int master_link_open(struct worker *w, struct why *why)
 {
 	struct master_link *m = calloc(1, sizeof(*m));
@@ -96,6 +136,7 @@ int master_link_open(struct worker *w, struct why *why)
 		return why_errno(why, ENOMEM, "master link");
 	m->w = w;
 	w->master = m;
+	outlive_s = w->conf->shutdown_timeout_ms / 1000 + OUTLIVE_SLACK_S;
 	evutil_make_socket_nonblocking(IPC_FD_CHANNEL);
 	evutil_make_socket_nonblocking(IPC_FD_WAKE);
 	event_assign(&m->channel, w->base, IPC_FD_CHANNEL, EV_READ | EV_PERSIST, on_message, m);

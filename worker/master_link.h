@@ -11,6 +11,9 @@
 struct worker;
 struct master_link;
 
+/* First of all: only the master ends a worker.  Should that die, a worker that does not hear of it
+ * (it hangs) ends by itself within its shutdown_timeout_ms and a few seconds. */
+void master_link_take_signals(void);
 int master_link_open(struct worker *w, struct why *why);
 void master_link_free(struct master_link *m);
 void master_link_ready(struct worker *w);

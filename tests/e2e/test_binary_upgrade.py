@@ -1,18 +1,16 @@
 """sluiced becomes another binary in place: the same pid, and no client notices."""
-import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import time
 
 import pytest
 from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients, processes
 from load import Load
-from node import BUILD, eventually, pid_is_alive, slow
+from node import BUILD, eventually, slow
 
 PROGRAMS = ("master/sluiced", "worker/sluice-worker", "control/sluice-control", "plugin/sluice-check")
 COUNTER = """
