@@ -78,18 +78,35 @@ static int refuse_unknown(struct op *op, struct str name, const json_t *input)
 	return OP_E_REFUSED;
 }
 
+/* An update that names the plugin may name another one: what its config was is then judged as if it
+ * were given. */
+static json_t *with_config(const json_t *given, const json_t *input)
+{
+	json_t *copy = json_copy((json_t *)(uintptr_t)given);
+	json_t *config = json_object_get(input, "config");
+
+	if (config != NULL && json_object_get(given, "name") != NULL)
+		json_object_set(copy, "config", config);
+	return copy;
+}
+
 int plugin_instance_process(struct op *op, enum schema_mode mode, const json_t *input,
 		const json_t *given, json_t **ret)
 {
 	const struct plugin_code *code;
 	struct str name = name_of(input);
+	json_t *judged = NULL;
 	int r = plugin_code_find(op, name, &code);
 
 	if (r == OP_E_NONE)
 		return refuse_unknown(op, name, input);
 	if (r != 0)
 		return r;
-	return plugin_instance_process_with(op, code->schema, mode, input, given, ret);
+	if (given != NULL)
+		judged = with_config(given, input);
+	r = plugin_instance_process_with(op, code->schema, mode, input, judged, ret);
+	json_decref(judged);
+	return r;
 }
 
 const struct schema *plugin_instance_schema(struct op *op, const json_t *entity)

@@ -54,15 +54,15 @@ static int say(lua_State *L)
 	return 0;
 }
 
-static void check_format(lua_State *L, int arg)
+static void check_format(lua_State *L, int arg, const char *text)
 {
 	if (!lua_isnoneornil(L, arg) && lua_type(L, arg) != LUA_TSTRING)
-		luaL_error(L, "format must be a string if specified");
+		luaL_error(L, "%s", text);
 }
 
 static int set_format(lua_State *L)
 {
-	check_format(L, 1);
+	check_format(L, 1, "format must be a string");
 	lua_settop(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, FORMAT_KEY);
 	return 0;
@@ -91,7 +91,7 @@ static int logger_call(lua_State *L)
 
 static int logger_set_format(lua_State *L)
 {
-	check_format(L, 1);
+	check_format(L, 1, "format must be a string");
 	lua_settop(L, 1);
 	lua_rawseti(L, lua_upvalueindex(1), 1);
 	return 0;
@@ -118,7 +118,9 @@ static int new_logger(lua_State *L)
 
 	if (pdk_check_str(L, 1, "namespace must be a string").n == 0)
 		luaL_error(L, "namespace cannot be an empty string");
-	check_format(L, 2);
+	check_format(L, 2, "format must be a string if specified");
+	if (lua_type(L, 2) == LUA_TSTRING && lua_objlen(L, 2) == 0)
+		luaL_error(L, "format cannot be an empty string if specified");
 	lua_settop(L, 2);
 	lua_createtable(L, 1, 0);
 	lua_insert(L, 2);

@@ -58,6 +58,18 @@ def test_instances_get_defaults_and_need_no_config(control):
     assert control("GET", "/plugins/i").status_code == 404
 
 
+def test_another_name_is_taken_only_with_a_config_that_fits(control):
+    plugin(control, "p", A, WITH_DEFAULT)
+    plugin(control, "q", A)
+    at = f"/plugins/{control.make('/plugins', {'name': 'p', 'config': {'a': 'x'}})['id']}"
+    assert control.refused("PATCH", at, {"name": "q"})["fields"] == {"config": {"z": "unknown field"}}
+    assert control("PATCH", at, {"name": "p"}).status_code == 200
+    r = control("PUT", at, {"name": "q", "config": {"a": "y"}})
+    assert r.status_code == 200 and r.json()["config"] == {"a": "y"}
+    r = control("PATCH", at, {"name": "p"})
+    assert r.status_code == 200 and r.json()["config"] == {"a": "y", "z": 7}
+
+
 def test_a_plugin_without_settings(control):
     plugin(control, "empty")
     assert control.make("/plugins", {"name": "empty"})["config"] == {}

@@ -105,7 +105,7 @@
 	X("kong.log.deprecation", "access", "('old', {after = '1.0', removal = '2.0'})", "", NO_ARGUMENTS) \
 	X("kong.log.deprecation.write", "access", "('old')", "", NO_ARGUMENTS) \
 	X("kong.log.new", "access", "('ns').err('x')", "", "('')", "! namespace cannot be an empty string") \
-	X("kong.log.set_format", "access", "('%message')", "", "({})", "! format must be a string if specified") \
+	X("kong.log.set_format", "access", "('%message')", "", "({})", "! format must be a string") \
 	X("kong.log.set_serialize_value", "access", "('a.b', 1)", "", "('a', 1, {mode = 'x'})", "! mode must be 'set', 'add' or 'replace'") \
 	X("kong.log.serialize", "log", "().request.method", "GET", NO_ARGUMENTS) \
 	X("kong.nginx.get_subsystem", "access", "()", "http", NO_ARGUMENTS) \

@@ -263,6 +263,36 @@ static void response_headers_have_dashes_and_no_framing(void **state)
 	PDK_ROWS_CHECK(*state, "header_filter", "", rows);
 }
 
+static void headers_are_away(struct bench *b)
+{
+	b->x.response.is_sent = true;
+}
+
+#define AWAY "! headers have already been sent"
+
+static void nothing_changes_once_the_head_is_away(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"kong.response.set_status(200)", AWAY},
+			{"kong.response.set_header('a', 'b')", AWAY},
+			{"kong.response.add_header('a', 'b')", AWAY},
+			{"kong.response.clear_header('a')", AWAY},
+			{"kong.response.set_headers({a = 'b'})", AWAY},
+			{"kong.response.exit(200)", AWAY},
+			{"kong.response.error(500)", AWAY},
+			{"(function() ngx.status = 200 end)()", "! attempt to set ngx.status after "
+								"sending out response headers"},
+			{"(function() ngx.header.x_y = 'a' end)()",
+					"! attempt to set ngx.header.x-y after sending out "
+					"response "
+					"headers"},
+			{"ngx.headers_sent", "true"},
+	};
+
+	pdk_rows_prepare = headers_are_away;
+	PDK_ROWS_CHECK(*state, "header_filter", "", rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +301,7 @@ int main(void)
 			BENCH_TEST(every_status_has_its_words),
 			BENCH_TEST(what_cannot_be_answered_raises),
 			BENCH_TEST(response_headers_have_dashes_and_no_framing),
+			BENCH_TEST(nothing_changes_once_the_head_is_away),
 	};
 
 	return cmocka_run_group_tests_name("pdk_answer", tests, bench_process, NULL);

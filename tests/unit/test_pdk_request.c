@@ -108,6 +108,34 @@ static void forwarding_headers_count_only_from_trusted_peers(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", trusted);
 }
 
+static void ports_told(struct bench *b)
+{
+	trusted_request(b);
+	add_header(b, "X-Forwarded-Port", "9000");
+	add_header(b, "X-Forwarded-Prefix", "/told");
+}
+
+static void what_is_told_of_the_outside_goes_before_what_is_seen(void **state)
+{
+	static const struct pdk_row told[] = {
+			{"kong.request.get_forwarded_port()", "9000"},
+			{"kong.request.get_forwarded_prefix()", "/told"},
+			{"kong.request.get_port(), kong.request.get_scheme()", "8000, http"},
+			{"kong.client.get_protocol()", "http"},
+			{"kong.client.get_protocol(true)", "https"},
+			{"kong.client.get_protocol(false)", "http"},
+	};
+	static const struct pdk_row plain[] = {
+			{"kong.client.get_protocol(true)", "http"},
+			{"kong.request.get_forwarded_prefix()", "/prefix"},
+	};
+
+	pdk_rows_prepare = ports_told;
+	PDK_ROWS_CHECK(*state, "access", "", told);
+	pdk_rows_prepare = plain_request;
+	PDK_ROWS_CHECK(*state, "access", "", plain);
+}
+
 static void wrong_arguments_raise_at_the_plugins_line(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -205,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 			BENCH_TEST(what_the_client_sent_is_told),
 			BENCH_TEST(forwarding_headers_count_only_from_trusted_peers),
+			BENCH_TEST(what_is_told_of_the_outside_goes_before_what_is_seen),
 			BENCH_TEST(wrong_arguments_raise_at_the_plugins_line),
 			BENCH_TEST(bodies_are_decoded_by_their_type),
 			BENCH_TEST(what_a_phase_does_not_offer_raises_with_the_phases_that_do),

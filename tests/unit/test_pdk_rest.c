@@ -134,9 +134,10 @@ static void numbers_of_the_node_and_loggers_check_their_arguments(void **state)
 			{"kong.log.new()", "! namespace must be a string"},
 			{"kong.log.new('')", "! namespace cannot be an empty string"},
 			{"kong.log.new('a', 1)", "! format must be a string if specified"},
-			{"kong.log.set_format({})", "! format must be a string if specified"},
-			{"kong.log.new('a').set_format(1)",
-					"! format must be a string if specified"},
+			{"kong.log.new('a', '')",
+					"! format cannot be an empty string if specified"},
+			{"kong.log.set_format({})", "! format must be a string"},
+			{"kong.log.new('a').set_format(1)", "! format must be a string"},
 			{"type(kong.log.new('a').err), getmetatable(kong.log.new('a'))",
 					"function, false"},
 	};
