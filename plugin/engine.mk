@@ -37,6 +37,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_db.c plugin/pdk_db.h plugin/pdk_db_key.c \
 	plugin/pdk_held.c plugin/pdk_held.h \
 	plugin/pdk_inspect.c plugin/pdk_inspect.h \
+	plugin/pdk_jwe.c \
 	plugin/pdk_kong_log.c \
 	plugin/pdk_node.c \
 	plugin/pdk_open.c plugin/pdk_part.h \
@@ -158,6 +159,11 @@ tests_unit_test_pdk_bodies_SOURCES = tests/unit/test_pdk_bodies.c $(PDK_ROWS)
 tests_unit_test_pdk_bodies_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_bodies_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_bodies_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_jwe
+tests_unit_test_pdk_jwe_SOURCES = tests/unit/test_pdk_jwe.c $(PDK_ROWS)
+tests_unit_test_pdk_jwe_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_jwe_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_jwe_LDADD = $(ENGINE_TEST_LDADD)
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
 	tests/unit/pdk_phases.h $(ENGINE_BENCH)

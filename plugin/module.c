@@ -176,7 +176,7 @@ static int load_function(lua_State *L)
 void module_register_lua(lua_State *L, int env_index, const char *path,
 		const struct pdk_function *rows, size_t n, const char *part)
 {
-	if (pdk_host(L)->level != VM_LAX) {
+	if (pdk_host(L)->level != VM_LAX && rows[0].level == VM_LAX) {
 		if (pdk_observer != NULL)
 			pdk_observer(path, rows, n);
 		return;

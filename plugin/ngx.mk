@@ -51,6 +51,7 @@ MODULE_LUA = \
 	plugin/module_lua/_digest_class.lua \
 	plugin/module_lua/_fed_class.lua \
 	plugin/module_lua/_http_wire.lua \
+	plugin/module_lua/_jwe.lua \
 	plugin/module_lua/_jwk.lua \
 	plugin/module_lua/_list_class.lua \
 	plugin/module_lua/_lock.lua \

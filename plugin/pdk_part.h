@@ -15,6 +15,7 @@
 	X(client_tls) \
 	X(ctx) \
 	X(db) \
+	X(jwe) \
 	X(log) \
 	X(node) \
 	X(request) \

@@ -90,6 +90,9 @@
 	X("kong.client.set_identity_realm_source", "access", "('cp')", "", "(1)", "! source must be a string or nil") \
 	X("kong.cluster.get_id", "access", "():len()", "36", NO_ARGUMENTS) \
 	X("kong.ip.is_trusted", "access", "('10.1.2.3')", "true", "(1)", "! ip must be a string") \
+	X("kong.jwe.decode", "access", "('x')", "nil, not a JWE in the compact form", "(1)", "! token must be a string") \
+	X("kong.jwe.decrypt", "access", "('k', 'x')", "nil, not a JWE in the compact form", "(1, 'x')", "! key must be a string or a table") \
+	X("kong.jwe.encrypt", "access", "('RSA1_5', 'A128GCM', 'k', 'x')", "nil, unsupported alg: RSA1_5", "(1)", "! alg must be a string") \
 	X("kong.log", "access", "('a', 1, nil)", "", NO_ARGUMENTS) \
 	X("kong.log.debug", "access", "('a', 1, nil)", "", NO_ARGUMENTS) \
 	X("kong.log.info", "access", "('a', 1, nil)", "", NO_ARGUMENTS) \

@@ -56,6 +56,7 @@
 	X("vault.", PDK_ANY, "is_reference parse_reference get update try") \
 	X("cache.", PDK_ANY, "get get_bulk probe renew safe_set invalidate invalidate_local") \
 	X("telemetry.", PDK_ANY, "log") \
+	X("jwe.", PDK_ANY, "decode decrypt encrypt") \
 	X("tracing.", PDK_ANY, "active_span create_span get_probability_sampling_decision " \
 		"get_root_span get_sampling_decision get_spans init_spans link_span set_active_span " \
 		"set_should_sample start_span") \

@@ -30,6 +30,7 @@ static const char strict_names[] =
 	"kong.client.set_token kong.client.get_token kong.client.get_jwt_token_header "
 	"kong.client.get_jwt_token_payload kong.client.get_identity_realm_source "
 	"kong.client.set_identity_realm_source kong.cluster.get_id kong.ip.is_trusted "
+	"kong.jwe.decode kong.jwe.decrypt kong.jwe.encrypt "
 	"kong.log kong.log.alert kong.log.crit kong.log.debug kong.log.emerg kong.log.err kong.log.info "
 	"kong.log.inspect kong.log.notice kong.log.warn kong.log.serialize kong.log.set_serialize_value "
 	"kong.log.deprecation kong.log.deprecation.write kong.nginx.get_subsystem kong.node.get_hostname "
