@@ -66,10 +66,9 @@ static void add_standard_headers(struct admin_call *call)
 	admin_header(call, "Access-Control-Allow-Origin", "*");
 }
 
-void admin_reply(struct admin_call *call, int status, json_t *body)
+/* text.p NULL: no body. */
+void admin_text(struct admin_call *call, int status, const char *type, struct str text)
 {
-	sl_auto_mem char *text =
-			body != NULL ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
 	struct evbuffer *out = evbuffer_new();
 	char number[24];
 
@@ -77,21 +76,28 @@ void admin_reply(struct admin_call *call, int status, json_t *body)
 	add_standard_headers(call);
 	if (status == 503)
 		admin_header(call, "Retry-After", "1");
-	if (body != NULL) {
-		admin_header(call, "Content-Type", "application/json; charset=utf-8");
-		if (text == NULL)
-			status = 500;
-	}
-	snprintf(number, sizeof(number), "%zu", text != NULL ? strlen(text) : 0);
+	if (type != NULL)
+		admin_header(call, "Content-Type", type);
+	snprintf(number, sizeof(number), "%zu", text.n);
 	if (status != 204 && status != 304)
 		admin_header(call, "Content-Length", number);
-	if (out != NULL && text != NULL && !call->is_head)
-		evbuffer_add(out, text, strlen(text));
+	if (out != NULL && text.n != 0 && !call->is_head)
+		evbuffer_add(out, text.p, text.n);
 	evhttp_send_reply(call->req, status, NULL, out);
 	if (out != NULL)
 		evbuffer_free(out);
-	json_decref(body);
 	call_free(call);
+}
+
+void admin_reply(struct admin_call *call, int status, json_t *body)
+{
+	sl_auto_mem char *text =
+			body != NULL ? json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+
+	admin_text(call, body != NULL && text == NULL ? 500 : status,
+			body != NULL ? "application/json; charset=utf-8" : NULL,
+			text != NULL ? str_of(text) : STR_NONE);
+	json_decref(body);
 }
 
 void admin_refuse(struct admin_call *call, const struct fault *fault)

@@ -77,6 +77,8 @@ SL_DEFINE_AUTO(admin);
 
 /* Each ends the call.  body: ownership passes; NULL = none. */
 void admin_reply(struct admin_call *call, int status, json_t *body);
+/* The same with text of any type. */
+void admin_text(struct admin_call *call, int status, const char *type, struct str text);
 void admin_refuse(struct admin_call *call, const struct fault *fault);
 void admin_message(struct admin_call *call, int status, const char *message);
 /* 405 with Allow, or the answer to OPTIONS. */

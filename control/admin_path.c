@@ -23,6 +23,12 @@
 	X("/clustering/data-planes", GET, admin_cluster_nodes) \
 	X("/clustering/status", GET, admin_cluster_status) \
 	X("/custom-plugins/{custom_plugins}/status", GET, admin_cluster_plugin) \
+	X("/upstreams/{upstreams}/health", GET, admin_health_upstream) \
+	X("/upstreams/{upstreams}/targets/{targets}/healthy", PUT, admin_health_set_healthy) \
+	X("/upstreams/{upstreams}/targets/{targets}/unhealthy", PUT, admin_health_set_unhealthy) \
+	X("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", PUT, admin_health_set_healthy) \
+	X("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", PUT, admin_health_set_unhealthy) \
+	X("/metrics", GET, admin_metrics) \
 	X("/config", GET, admin_config_get) \
 	X("/config", POST, admin_config_post)
 /* clang-format on */

@@ -39,3 +39,5 @@ admin_handler admin_schema_entity, admin_schema_plugin, admin_schema_validate,
 		admin_schema_validate_plugin;
 admin_handler admin_cluster_nodes, admin_cluster_status, admin_cluster_plugin;
 admin_handler admin_config_get, admin_config_post;
+admin_handler admin_health_upstream, admin_health_set_healthy, admin_health_set_unhealthy;
+admin_handler admin_metrics;

@@ -33,7 +33,7 @@ control_libcontrol_a_SOURCES = \
 	control/admin_config.c \
 	control/admin_crud.c \
 	control/admin_form.c control/admin_form.h \
-	control/admin_info.c \
+	control/admin_health.c control/admin_metrics.c control/admin_info.c \
 	control/admin_list.c \
 	control/admin_multipart.c \
 	control/admin_path.c control/admin_path.h \

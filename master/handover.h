@@ -60,7 +60,7 @@
 	X(conf)             /* what that image was configured with; likewise */ \
 	X(lock) X(pins) \
 	X(board) X(socks) X(groups) X(tune) \
-	X(stat) X(dict) X(lat_rows) X(lat_names) X(traffic) X(breaker) \
+	X(stat) X(dict) X(lat_rows) X(lat_names) X(traffic) X(breaker) X(health) \
 	X(operators)        /* listening: sluiced.sock */
 /* clang-format on */
 

@@ -3,6 +3,8 @@
 noinst_LIBRARIES += master/libmaster.a
 master_libmaster_a_SOURCES = \
 	master/account.c master/account.h \
+	master/targets.c master/targets.h \
+	master/status_targets.c master/status_targets.h \
 	master/apply.c master/apply.h \
 	master/backoff.c master/backoff.h \
 	master/blobs.c master/blobs.h \

@@ -55,6 +55,7 @@ static void on_worker_ready(void *arg, uint32_t slot, uint64_t generation)
 	follow_worker_at(m->follow, slot, generation);
 	if (supervise_ready(m->workers) == supervise_count(m->workers))
 		announce(m);
+	targets_tell(m->targets, m->workers, slot);
 }
 
 static void on_generation_done(void *arg, uint32_t slot, uint64_t generation)
@@ -282,6 +283,7 @@ void master_free(struct master *m)
 	control_child_free(m->control);
 	supervise_free(m->workers);
 	account_free(m->account);
+	targets_free(m->targets);
 	latency_free(m->latency);
 	steering_free(m->steering);
 	breakers_free(m->breakers);

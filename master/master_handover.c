@@ -22,6 +22,7 @@ static bool collect(void *arg, struct handover *h)
 	h->lat_names_fd = latency_names_fd(m->latency);
 	h->traffic_fd = account_fd(m->account);
 	h->breaker_fd = breakers_fd(m->breakers);
+	h->health_fd = targets_fd(m->targets);
 	supervise_hand_over(m->workers, h);
 	return is_done && listeners_hand_over(m->listeners, h) &&
 	       steering_hand_over(m->steering, h);

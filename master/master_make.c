@@ -142,6 +142,8 @@ static int make_memory(struct master *m, uint32_t n_slots, struct why *why)
 							why);
 	if (r == 0)
 		r = account_new(&m->account, m->conf, n_slots, m->before, why);
+	if (r == 0)
+		r = targets_new(&m->targets, n_slots, m->before, why);
 	return r == 0 ? breakers_new(&m->breakers, m->base, m->conf, m->before, master_on_breaker,
 					m, why)
 		      : r;
@@ -158,6 +160,7 @@ static int make_workers(struct master *m, uint32_t max, struct why *why)
 			.lat_fd = latency_rows_fd(m->latency),
 			.lat_names_fd = latency_names_fd(m->latency),
 			.breaker_fd = breakers_fd(m->breakers),
+			.health_fd = targets_fd(m->targets),
 			.listeners = m->listeners,
 			.steering = m->steering,
 			.program = m->worker_program};
@@ -237,6 +240,7 @@ static int make_status(struct master *m, struct why *why)
 			.dict = m->dict,
 			.account = m->account,
 			.latency = m->latency,
+			.targets = m->targets,
 			.breaker = m->breakers != NULL ? breakers_memory(m->breakers) : NULL,
 			.control = m->control != NULL ? control_child_process(m->control) : NULL,
 			.upgrade = m->upgrade,

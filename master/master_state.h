@@ -20,6 +20,7 @@
 #include "master/status.h"
 #include "master/steering.h"
 #include "master/supervise.h"
+#include "master/targets.h"
 #include "master/upgrade.h"
 #include "shm/dict.h"
 
@@ -44,6 +45,7 @@ struct master {
 	struct latency *latency;
 	struct account *account;
 	struct breakers *breakers;
+	struct targets *targets;
 	struct supervise *workers;
 	struct follow *follow;
 	struct history *history;

@@ -9,6 +9,7 @@
 #include "master/metric.h"
 #include "master/metrics_workers.h"
 #include "master/status_docs.h"
+#include "master/targets.h"
 #include "shm/breaker.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
@@ -52,6 +53,11 @@ static void put_connections(const struct status_sources *s, struct buf *out)
 				"http", rows[i].state);
 	metric_head(out, METRIC_kong_nginx_requests_total);
 	metric_line(out, METRIC_kong_nginx_requests_total, t.requests, s->node->id, "http");
+	metric_head(out, METRIC_kong_nginx_timers);
+	metric_line(out, METRIC_kong_nginx_timers, 0, "running");
+	metric_line(out, METRIC_kong_nginx_timers, 0, "pending");
+	/* a scrape is whole, or answered 500 */
+	metric_only(out, METRIC_kong_nginx_metric_errors_total, 0);
 }
 
 static void put_memory(const struct status_sources *s, struct buf *out)
@@ -194,6 +200,7 @@ void status_metrics(const struct status_sources *s, struct buf *out)
 	put_plugin_rows(s, out, METRIC_plugin_##field, offsetof(struct plugin_total, field));
 	COUNTS_TABLE(X)
 #undef X
+	targets_prometheus(s->targets, s->workers, follow_view(s->follow), out);
 	account_prometheus(s->account, out);
 	latency_prometheus(s->latency, out);
 }

@@ -20,11 +20,17 @@
 	X(kong_datastore_reachable, "gauge", "", "Datastore reachable, 0 is unreachable.") \
 	X(kong_control_plane_connected, "gauge", "", "Connected to control plane, 0 is unconnected.") \
 	X(kong_data_plane_cluster_cert_expiry_timestamp, "gauge", "", "Unix time at which cluster_cert of this data plane ends.") \
+	X(kong_data_plane_last_seen, "gauge", "node_id,hostname,ip", "Last time data plane contacted control plane, Unix time in seconds. Admin API of a control plane only, as the next two.") \
+	X(kong_data_plane_config_hash, "gauge", "node_id,hostname,ip", "Config hash value of the data plane: its generation, equal where the configuration is.") \
+	X(kong_data_plane_version_compatible, "gauge", "node_id,hostname,ip,kong_version", "Version compatible status of the data plane, 0 is incompatible.") \
 	X(kong_nginx_connections_total, "untyped", "node_id,subsystem,state", "Number of connections by subsystem.") \
 	X(kong_nginx_requests_total, "counter", "node_id,subsystem", "Number of requests total.") \
+	X(kong_nginx_timers, "gauge", "state", "Number of timers of plugins: there are none.") \
+	X(kong_nginx_metric_errors_total, "counter", "", "Number of metrics that could not be told.") \
 	X(kong_memory_workers_lua_vms_bytes, "gauge", "node_id,pid,kong_subsystem", "Memory of all plugin VMs of a worker.") \
 	X(kong_memory_lua_shared_dict_bytes, "gauge", "node_id,shared_dict,kong_subsystem", "Bytes in use of the memory that workers share.") \
 	X(kong_memory_lua_shared_dict_total_bytes, "gauge", "node_id,shared_dict,kong_subsystem", "Bytes of the memory that workers share.") \
+	X(kong_upstream_target_health, "gauge", "upstream,target,address,state,subsystem", "Health status of targets of upstream. States = healthchecks_off|healthy|unhealthy|dns_error, value is 1 when state is populated.") \
 	X(kong_http_requests_total, "counter", "service,route,code,source,workspace,consumer", "HTTP status codes per service/route in Kong.") \
 	X(kong_bandwidth_bytes, "counter", "service,route,direction,workspace,consumer", "Total bandwidth (ingress/egress) throughput in bytes.")
 

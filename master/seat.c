@@ -232,6 +232,7 @@ static int start_worker(void *arg, pid_t *ret, struct why *why)
 	fds[n++] = (struct spawn_fd){v->conf.lat_names_fd, IPC_FD_LAT_NAMES};
 	fds[n++] = (struct spawn_fd){v->conf.traffic_fd, IPC_FD_TRAFFIC};
 	fds[n++] = (struct spawn_fd){v->conf.breaker_fd, IPC_FD_BREAKER};
+	fds[n++] = (struct spawn_fd){v->conf.health_fd, IPC_FD_HEALTH};
 	for (unsigned i = 0; i < n_listeners; i++)
 		fds[n++] = (struct spawn_fd){listeners_fd(v->conf.listeners, seat_worker(s), i),
 				IPC_FD_LISTENERS + (int)i};

@@ -14,6 +14,7 @@
 #include "master/latency.h"
 #include "master/status_docs.h"
 #include "master/status_listen.h"
+#include "master/status_targets.h"
 #include "master/upgrade.h"
 #include "shm/conf.h"
 #include "stream/accept_pause.h"
@@ -278,6 +279,22 @@ static void post_upgrade(struct evhttp_request *req, const struct status *s)
 		get_upgrade(req, s);
 }
 
+static void get_targets(struct evhttp_request *req, const struct status *s)
+{
+	int code;
+	json_t *doc = status_doc_targets(s->sources, req, &code);
+
+	send_json(req, code, doc);
+}
+
+static void post_target(struct evhttp_request *req, const struct status *s)
+{
+	int code;
+	json_t *doc = status_doc_set_target(s->sources, req, &code);
+
+	send_json(req, code, doc);
+}
+
 static void get_metrics(struct evhttp_request *req, const struct status *s)
 {
 	sl_auto_buf out = {.p = NULL};
@@ -319,6 +336,8 @@ static const struct route routes[] = {
 		{"/metrics", EVHTTP_REQ_GET, false, get_metrics},
 		{"/steering", EVHTTP_REQ_GET, false, get_steering},
 		{"/steering", EVHTTP_REQ_POST, true, post_steering},
+		{"/upstreams/health", EVHTTP_REQ_GET, false, get_targets},
+		{"/upstreams/health", EVHTTP_REQ_POST, true, post_target},
 		{"/workers/restart", EVHTTP_REQ_POST, true, post_restart},
 		{"/workers/scale", EVHTTP_REQ_POST, true, post_scale},
 		{"/drain", EVHTTP_REQ_POST, true, post_drain},

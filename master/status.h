@@ -4,8 +4,9 @@
  * <prefix>/sluiced.sock (mode 0600), which sluicectl and sluice-control use.  libevent.
  *
  *	GET /status /status/ready /workers /plugins /generations /latency /traffic /metrics
- *	/steering /upgrade
- *	POST /steering /workers/restart /workers/scale /upgrade /reload (socket only)
+ *	/steering /upgrade /upstreams/health
+ *	POST /steering /workers/restart /workers/scale /upgrade /reload /upstreams/health (socket
+ *only)
  */
 #pragma once
 
@@ -21,6 +22,7 @@
 #include "master/supervise.h"
 
 struct account;
+struct targets;
 struct child;
 struct expiry;
 struct latency;
@@ -41,6 +43,7 @@ struct status_sources {
 	const struct dict *dict;       /* NULL: role control_plane */
 	const struct account *account; /* NULL: role control_plane */
 	const struct latency *latency; /* NULL: role control_plane */
+	struct targets *targets;       /* NULL: role control_plane */
 	const struct breaker *breaker; /* NULL: role control_plane */
 	struct expiry *expiry;
 	struct upgrade *upgrade;

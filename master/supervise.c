@@ -350,8 +350,14 @@ void supervise_set_log_level(struct supervise *v, enum log_level level)
 
 	ipc_begin(&out, IPC_LOG_LEVEL);
 	ipc_put_u32(&out, level);
+	supervise_tell(v, SUPERVISE_ALL, &out);
+}
+
+void supervise_tell(struct supervise *v, uint32_t slot, const struct ipc_out *out)
+{
 	for (uint32_t i = 0; i < supervise_slots(v); i++)
-		seat_tell(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS], &out);
+		if (slot == SUPERVISE_ALL || slot == i)
+			seat_tell(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS], out);
 }
 
 int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)

@@ -61,6 +61,7 @@ struct supervise_events {
 	void (*stopped)(void *arg);
 };
 
+struct ipc_out;
 struct supervise_conf {
 	const struct conf *conf;
 	struct listeners *listeners; /* must outlive the workers */
@@ -70,6 +71,7 @@ struct supervise_conf {
 	int lat_fd, lat_names_fd; /* shm/lat; borrowed */
 	int traffic_fd;           /* shm/traffic; borrowed */
 	int breaker_fd;           /* shm/breaker; borrowed */
+	int health_fd;            /* shm/health; borrowed */
 	char *program;            /* path of sluice-worker; borrowed */
 	/* A replacement that is not ready by then is given up, and the old process goes on; 0 =
 	 * 30 s. */
@@ -98,6 +100,8 @@ void supervise_stop(struct supervise *s, uint32_t drain_ms);
 /* A generation is committed: tells board and workers. */
 void supervise_publish(struct supervise *s, uint64_t generation);
 void supervise_set_log_level(struct supervise *s, enum log_level level);
+/* To the process of a slot; SUPERVISE_ALL: to all. */
+void supervise_tell(struct supervise *s, uint32_t slot, const struct ipc_out *out);
 
 /* Of workers, since the start. */
 struct supervise_replacements {

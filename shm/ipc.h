@@ -26,6 +26,7 @@
 	X(LOG_LEVEL,     "master → worker: u32 level") \
 	X(FAILED,        "worker → master: str text; cannot start, exits next") \
 	X(PLUGIN_STATS,  "worker → master: str plugin, bytes version_sha256, u64 runs, u64 errors, u64 cpu_trips, u64 memory_trips, u64 wall_trips, u64 output_trips, u64 discards, u64 held, u64 cpu_ns, u64 memory_bytes; each second for every loaded plugin") \
+	X(TARGET,        "master → worker: str upstream, str target, str address, u8 is_healthy; an operator's word on a target, address empty: on all that it has") \
 	X(WORN_OUT,      "worker → master: u64 plugin VMs discarded; asks to be drained and replaced")
 /* clang-format on */
 
@@ -87,7 +88,8 @@ int ipc_pair(int ret[2]);
 	X(LAT_NAMES, 10, "map or memfd: shm/lat, names") \
 	X(TRAFFIC, 11, "memfd: shm/traffic") \
 	X(BREAKER, 12, "memfd: shm/breaker") \
-	X(LISTENERS, 13, "first listener; as many as conf proxy_listen has addresses")
+	X(HEALTH, 13, "memfd: shm/health") \
+	X(LISTENERS, 14, "first listener; as many as conf proxy_listen has addresses")
 
 enum ipc_inherited {
 #define X(id, fd, what) IPC_FD_##id = (fd),

@@ -63,6 +63,7 @@ static const struct {
 		{IPC_FD_LAT_NAMES, "the latency names", is_memory_or_map},
 		{IPC_FD_TRAFFIC, "the traffic counters", is_memory},
 		{IPC_FD_BREAKER, "the breakers", is_memory},
+		{IPC_FD_HEALTH, "the health of targets", is_memory},
 };
 
 int ipc_check_inherited(unsigned n_listeners, struct why *why)

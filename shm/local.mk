@@ -44,6 +44,7 @@ shm_libshm_a_SOURCES = \
 	shm/snap_view.h \
 	shm/snapshot.c shm/snapshot.h \
 	shm/stat.c shm/stat.h \
+	shm/health.c shm/health.h \
 	shm/traffic.c shm/traffic.h \
 	shm/yaml_json.c shm/yaml_json.h
 shm_libshm_a_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"' \
@@ -80,6 +81,10 @@ tests_unit_test_board_SOURCES = tests/unit/test_board.c
 tests_unit_test_board_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_board_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 
+check_PROGRAMS += tests/unit/test_health
+tests_unit_test_health_SOURCES = tests/unit/test_health.c
+tests_unit_test_health_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_health_LDADD = $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
 check_PROGRAMS += tests/unit/test_traffic
 tests_unit_test_traffic_SOURCES = tests/unit/test_traffic.c
 tests_unit_test_traffic_CFLAGS = $(UNIT_CFLAGS)

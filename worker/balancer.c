@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "shm/ipc.h"
 
 #define NAME_FRESH_MS \
 	1000 /* how long addresses are taken as they are; the cache below knows TTLs */
@@ -36,7 +37,7 @@ static struct backend *backend_new(
 {
 	static uint32_t serial;
 	struct backend *e = calloc(1, sizeof(*e));
-	char text[80];
+	char text[80], address[HEALTH_ADDRESS_MAX];
 	int n;
 
 	if (e == NULL)
@@ -51,13 +52,18 @@ static struct backend *backend_new(
 	n += snprintf(text + n, sizeof(text) - (size_t)n, "|%u", t->port);
 	e->hash = balancer_hash(SEED, (struct str){text, (size_t)n});
 	e->probe.io.fd = -1;
+	backend_text(e, address);
+	e->row = health_add(b->all->health, health_target(str_of(b->name), str_of(t->text)),
+			address, HEALTH_HEALTHY);
 	return e;
 }
 
 /* Out of the balancer; requests that have it may finish. */
-static void backend_drop(struct backend *e)
+static void backend_drop(struct balancer *b, struct backend *e)
 {
 	backend_probe_stop(e);
+	health_remove(b->all->health, e->row);
+	e->row = NULL;
 	e->is_gone = true;
 	e->balancer = NULL;
 	backend_unref(e);
@@ -126,7 +132,7 @@ static bool take_answer(struct balancer *b, struct balanced_target *t, struct dn
 			t->backends[n++] = t->backends[i];
 			continue;
 		}
-		backend_drop(t->backends[i]);
+		backend_drop(b, t->backends[i]);
 		is_changed = true;
 	}
 	t->n = n;
@@ -142,6 +148,18 @@ static bool take_answer(struct balancer *b, struct balanced_target *t, struct dn
 	return is_changed;
 }
 
+static void tell_nowhere(struct balancer *b, struct balanced_target *t)
+{
+	if (t->n != 0) {
+		health_remove(b->all->health, t->nowhere);
+		t->nowhere = NULL;
+	} else if (t->nowhere == NULL) {
+		t->nowhere = health_add(b->all->health,
+				health_target(str_of(b->name), str_of(t->text)), "",
+				HEALTH_NO_ADDRESS);
+	}
+}
+
 static bool ask_again(struct balancer *b, struct balanced_target *t, uint64_t now_ms,
 		struct dns_wait *wait, bool *is_changed)
 {
@@ -154,6 +172,7 @@ static bool ask_again(struct balancer *b, struct balanced_target *t, uint64_t no
 	/* what no name server says now may be right still: the old addresses serve on */
 	if (answer.n != 0)
 		*is_changed |= take_answer(b, t, &answer);
+	tell_nowhere(b, t);
 	t->fresh_until_ms = now_ms + NAME_FRESH_MS;
 	return true;
 }
@@ -265,16 +284,20 @@ static void target_inherit(struct balanced_target *t, struct balanced_target *ol
 		memcpy(t->backends, old[i].backends, sizeof(t->backends));
 		t->n = old[i].n;
 		old[i].n = 0;
+		t->nowhere = old[i].nowhere;
+		old[i].nowhere = NULL;
 		t->fresh_until_ms = old[i].fresh_until_ms;
 		return;
 	}
 }
 
-static void targets_drop(struct balanced_target *v, size_t n)
+static void targets_drop(struct balancer *b, struct balanced_target *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		for (uint32_t k = 0; k < v[i].n; k++)
-			backend_drop(v[i].backends[k]);
+			backend_drop(b, v[i].backends[k]);
+		health_remove(b->all->health, v[i].nowhere);
+	}
 	free(v);
 }
 
@@ -296,7 +319,7 @@ static void targets_take(struct balancer *b, struct loading *l)
 		(void)take_answer(b, t, &literal);
 		t->fresh_until_ms = UINT64_MAX;
 	}
-	targets_drop(old, n_old);
+	targets_drop(b, old, n_old);
 	list_make(b);
 }
 
@@ -304,7 +327,7 @@ static void targets_take(struct balancer *b, struct loading *l)
 
 static void balancer_clear(struct balancer *b)
 {
-	targets_drop(b->targets, b->n_targets);
+	targets_drop(b, b->targets, b->n_targets);
 	b->targets = NULL;
 	b->n_targets = b->n_backends = 0;
 	if (b->rec != NULL)
@@ -408,12 +431,18 @@ void balancers_set_view(struct balancers *all, struct snap_view *view)
 }
 
 int balancers_new(struct balancers **ret, struct event_base *base, struct dns *dns,
-		struct timer_wheel *timers)
+		struct timer_wheel *timers, uint32_t slot, struct why *why)
 {
 	struct balancers *all = calloc(1, sizeof(*all));
+	int r;
 
 	if (all == NULL)
-		return -ENOMEM;
+		return why_errno(why, ENOMEM, "balancers");
+	r = health_worker_open(&all->health, IPC_FD_HEALTH, slot, why);
+	if (r != 0) {
+		free(all);
+		return r;
+	}
 	all->base = base;
 	all->dns = dns;
 	all->timers = timers;
@@ -432,5 +461,6 @@ void balancers_free(struct balancers *all)
 		balancer_unref(b);
 	}
 	snap_view_unref(all->view);
+	health_worker_free(all->health);
 	free(all);
 }

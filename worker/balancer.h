@@ -8,6 +8,7 @@
 #pragma once
 
 #include "plugin/exchange.h"
+#include "shm/health.h"
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 #include "worker/dns.h"
@@ -41,6 +42,7 @@ struct backend {
 	bool is_unhealthy, is_gone;
 	uint32_t n_successes, n_http_failures, n_tcp_failures, n_timeouts; /* in a row */
 	struct balancer *balancer; /* NULL once it is gone */
+	struct health_row *row;    /* what the master sees of it; NULL: nothing */
 	struct probe probe;
 };
 
@@ -49,7 +51,8 @@ struct balanced_target {
 	struct str host;
 	uint16_t port;
 	uint32_t weight;
-	uint64_t fresh_until_ms; /* names: ask again then */
+	uint64_t fresh_until_ms;    /* names: ask again then */
+	struct health_row *nowhere; /* tells that its name has no address; NULL: it has */
 	uint32_t n;
 	struct backend *backends[DNS_ADDRESSES_MAX];
 };
@@ -71,13 +74,15 @@ struct balancers {
 	struct event_base *base;
 	struct dns *dns;
 	struct timer_wheel *timers;
+	struct health_worker *health;
 	struct snap_view *view;
 	uint64_t generation;
 	struct balancer *first;
 };
 
+/* slot: whose region of shm/health, inherited, is told. */
 int balancers_new(struct balancers **ret, struct event_base *base, struct dns *dns,
-		struct timer_wheel *timers);
+		struct timer_wheel *timers, uint32_t slot, struct why *why);
 void balancers_free(struct balancers *all);
 SL_DEFINE_AUTO(balancers);
 
@@ -88,6 +93,10 @@ void balancers_sweep(struct balancers *all);
 /* The balancer of an upstream, as a new reference; NULL: no upstream has that name. */
 struct balancer *balancers_find(struct balancers *all, struct str name);
 void balancer_unref(struct balancer *b); /* NULL allowed */
+/* An operator's word on the addresses of a target, or on one ("ip:port"; empty: all); the health
+ * checks may change it again. */
+void balancers_set_health(struct balancers *all, struct str upstream, struct str target,
+		struct str address, bool is_healthy);
 
 /* Brings the addresses of names up to date.  False: none is known yet, wait's fn is called. */
 bool balancer_resolve(struct balancer *b, uint64_t now_ms, struct dns_wait *wait);
@@ -120,6 +129,8 @@ uint64_t balancer_hash(uint64_t seed, struct str s);
 /* Counts it by check's thresholds; true when the backend's health changed. */
 bool backend_judge(struct backend *e, const Sluice__Record__HealthCheck *check,
 		enum balance_outcome outcome, int status);
+/* "ip:port", "[ip6]:port" */
+void backend_text(const struct backend *e, char ret[HEALTH_ADDRESS_MAX]);
 /* Starts, or ends, the probing of a backend. */
 void backend_probe_start(struct backend *e);
 void backend_probe_stop(struct backend *e);

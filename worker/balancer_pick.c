@@ -163,6 +163,27 @@ void backend_release(struct backend *e)
 
 /* ---- health ---- */
 
+void backend_text(const struct backend *e, char ret[HEALTH_ADDRESS_MAX])
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	ip[peer_text(&e->peer, ip, sizeof(ip) - 1)] = '\0';
+	snprintf(ret, HEALTH_ADDRESS_MAX, strchr(ip, ':') != NULL ? "[%s]:%u" : "%s:%u", ip,
+			e->port);
+}
+
+static void set_unhealthy(struct backend *e, bool is_unhealthy, const char *by)
+{
+	char address[HEALTH_ADDRESS_MAX];
+
+	e->is_unhealthy = is_unhealthy;
+	health_set(e->row, is_unhealthy ? HEALTH_UNHEALTHY : HEALTH_HEALTHY);
+	backend_text(e, address);
+	log_warn(is_unhealthy ? "target is unhealthy" : "target is healthy",
+			"upstream=%s host=%s address=%s by=%s",
+			e->balancer != NULL ? e->balancer->name : "", e->host, address, by);
+}
+
 static bool has_status(const Sluice__Record__HealthSide *side, int status)
 {
 	for (size_t i = 0; i < side->n_http_statuses; i++)
@@ -197,25 +218,46 @@ static bool recovers(struct backend *e, const Sluice__Record__HealthSide *side)
 bool backend_judge(struct backend *e, const Sluice__Record__HealthCheck *check,
 		enum balance_outcome outcome, int status)
 {
-	bool was = e->is_unhealthy;
-	char ip[INET6_ADDRSTRLEN];
+	bool is_unhealthy = e->is_unhealthy;
 
 	if (check == NULL || check->healthy == NULL || check->unhealthy == NULL)
 		return false;
 	if (outcome != BALANCE_ANSWERED || has_status(check->unhealthy, status)) {
 		if (fails(e, check->unhealthy, outcome))
-			e->is_unhealthy = true;
+			is_unhealthy = true;
 	} else if (status == 0 || has_status(check->healthy, status)) {
 		if (recovers(e, check->healthy))
-			e->is_unhealthy = false;
+			is_unhealthy = false;
 	}
-	if (was == e->is_unhealthy)
+	if (is_unhealthy == e->is_unhealthy)
 		return false;
-	ip[peer_text(&e->peer, ip, sizeof(ip) - 1)] = '\0';
-	log_warn(e->is_unhealthy ? "target is unhealthy" : "target is healthy",
-			"upstream=%s host=%s address=%s port=%u",
-			e->balancer != NULL ? e->balancer->name : "", e->host, ip, e->port);
+	set_unhealthy(e, is_unhealthy, "check");
 	return true;
+}
+
+static void set_by_operator(struct backend *e, bool is_unhealthy)
+{
+	e->n_successes = e->n_http_failures = e->n_tcp_failures = e->n_timeouts = 0;
+	if (e->is_unhealthy != is_unhealthy)
+		set_unhealthy(e, is_unhealthy, "operator");
+}
+
+void balancers_set_health(struct balancers *all, struct str upstream, struct str target,
+		struct str address, bool is_healthy)
+{
+	struct balancer *b = balancers_find(all, upstream);
+	char text[HEALTH_ADDRESS_MAX];
+
+	for (size_t i = 0; b != NULL && i < b->n_targets; i++) {
+		const struct balanced_target *t = &b->targets[i];
+
+		for (uint32_t k = 0; k < t->n && str_eq(target, str_of(t->text)); k++) {
+			backend_text(t->backends[k], text);
+			if (address.n == 0 || str_eq(address, str_of(text)))
+				set_by_operator(t->backends[k], !is_healthy);
+		}
+	}
+	balancer_unref(b);
 }
 
 void backend_report(struct backend *e, enum balance_outcome outcome, int status)

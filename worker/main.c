@@ -387,7 +387,7 @@ static int worker_open(struct worker *w, struct why *why)
 	if (r == 0)
 		r = dns_new(&w->dns, w->base, w->conf, why);
 	if (r == 0)
-		r = balancers_new(&w->balancers, w->base, w->dns, &w->timers);
+		r = balancers_new(&w->balancers, w->base, w->dns, &w->timers, w->slot, why);
 	if (r == 0)
 		r = real_ip_new(&w->real_ip, w->conf, why);
 	if (r == 0)

@@ -57,10 +57,21 @@ static void on_generation(struct worker *w, struct ipc_in *in)
 		worker_switch_generation(w);
 }
 
+static void on_target(struct worker *w, struct ipc_in *in)
+{
+	struct str upstream = ipc_get_str(in), target = ipc_get_str(in);
+	struct str address = ipc_get_str(in);
+	bool is_healthy = ipc_get_u8(in) != 0;
+
+	if (ipc_done(in))
+		balancers_set_health(w->balancers, upstream, target, address, is_healthy);
+}
+
 static void (*const handlers[IPC_TYPE_COUNT])(struct worker *w, struct ipc_in *in) = {
 		[IPC_DRAIN] = on_drain,
 		[IPC_LOG_LEVEL] = on_log_level,
 		[IPC_GENERATION] = on_generation,
+		[IPC_TARGET] = on_target,
 };
 
 static void on_message(evutil_socket_t fd, short what, void *arg)

@@ -70,7 +70,7 @@ def test_every_sample_is_of_a_declared_metric_with_its_labels_and_type(busy):
         keys = [k for k in re.findall(r'(\w+)="', labels or "") if k != "le"]
         assert keys == (wanted.split(",") if wanted else []), line
     # what is declared and not told belongs to other roles
-    assert set(table) - set(seen) <= {"kong_data_plane_cluster_cert_expiry_timestamp"}
+    assert {name for name in set(table) - set(seen) if not name.startswith("kong_data_plane_")} == set()
 
 
 def test_the_samples_of_a_metric_stand_together(busy):
@@ -110,3 +110,17 @@ def test_certificates_are_told_with_their_end(make_node, tmp_path):
     name = "sluice_certificate_expiry_timestamp_seconds"
     assert value(node, name + '{certificate="ssl_cert"}') == float(end)
     eventually(lambda: value(node, f'{name}{{certificate="{made["id"]}"}}') == float(end), "that of the configuration, too")
+
+
+def test_the_admin_api_tells_them_too_as_kongs_plugin_does(busy):
+    answer = busy.admin("GET", "/metrics")
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert re.search(r'^kong_node_info\{node_id="[-0-9a-f]{36}",version="[^"]+"\} 1$', answer.text, re.M)
+    here, there = (set(re.findall(r"^# TYPE (\S+)", text, re.M)) for text in (answer.text, metrics(busy)))
+    fed = {"kong_data_plane_last_seen", "kong_data_plane_config_hash", "kong_data_plane_version_compatible"}
+    assert here - there == fed and there <= here
+    table = declared()
+    for name in fed:
+        found = re.search("^" + name + r"\{(.*)\} (\S+)$", answer.text, re.M)
+        assert re.findall(r'(\w+)="', found[1]) == table[name][1].split(","), "the node feeds itself"
+        assert float(found[2]) > 0

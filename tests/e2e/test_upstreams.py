@@ -1,6 +1,7 @@
 """Services whose host is an upstream: where their requests go."""
 import collections
 import contextlib
+import re
 import threading
 import time
 
@@ -254,3 +255,56 @@ def test_a_plugin_chooses_the_upstream(make_node, origin):
         assert seen([a, b]) == [1, 1]
         r = node.get("/p", headers={"x-upstream": "three"})
         assert (r.status_code, r.json()["why"]) == (400, "could not find an Upstream named 'three'")
+
+
+def health(node, upstream="up"):
+    """{address: health} of the Admin API."""
+    body = node.admin("GET", f"/upstreams/{upstream}/health").json()
+    return {f"{a['ip']}:{a['port']}": a["health"] for t in body["data"] for a in t["data"]["addresses"]}
+
+
+def told(node, upstream="up"):
+    """{address: state} of /metrics."""
+    lines = requests.get(f"http://127.0.0.1:{node.status_port}/metrics", timeout=10).text
+    found = re.findall(r'kong_upstream_target_health\{upstream="(.*?)",target=".*?",address="(.*?)",state="(.*?)",subsystem="http"\} 1', lines)
+    return {address: state for name, address, state in found if name == upstream}
+
+
+def test_health_is_told_by_the_admin_api_and_metrics(make_node):
+    with origins(1, lambda r: reply(b"{}", "500 Internal Server Error")) as (bad,), origins(1) as (good,):
+        node = make_node(workers="2").start()
+        balanced(node, {bad: 100, good: 300}, healthchecks={"passive": {"unhealthy": {"http_failures": 1}}})
+        balanced(node, {good: 100, "nowhere.invalid:80": 100}, name="plain", path="/plain")
+        body = node.admin("GET", "/upstreams/up/health").json()
+        assert {t["health"] for t in body["data"]} == {"HEALTHY"} and body["next"] is None and body["node_id"]
+        assert told(node) == {text(bad): "healthy", text(good): "healthy"}
+        eventually(lambda: node.get("/r").status_code == 500, "one request fails")
+        assert health(node) == {text(bad): "UNHEALTHY", text(good): "HEALTHY"}
+        assert told(node) == {text(bad): "unhealthy", text(good): "healthy"}
+        whole = node.admin("GET", "/upstreams/up/health?balancer_health=1").json()["data"]
+        assert (whole["health"], whole["details"]["weight"]) == ("HEALTHY", {"total": 400, "available": 300, "unavailable": 100})
+        of_plain = lambda: {t["target"]: t["health"] for t in node.admin("GET", "/upstreams/plain/health").json()["data"]}
+        wanted = {text(good): "HEALTHCHECKS_OFF", "nowhere.invalid:80": "DNS_ERROR"}
+        eventually(lambda: node.get("/plain").status_code == 200 and of_plain() == wanted, "the name has no address", 20)
+        assert told(node, "plain") == {text(good): "healthchecks_off", "": "dns_error"}
+        assert node.admin("GET", "/upstreams/none/health").status_code == 404
+
+
+def test_an_operator_takes_a_target_out_and_brings_it_back(make_node):
+    with origins(2) as (a, b):
+        node = make_node(workers="2").start()
+        balanced(node, {a: 100, b: 100})
+        said = node.admin("PUT", f"/upstreams/up/targets/{text(a)}/unhealthy")
+        assert said.status_code == 204
+        eventually(lambda: told(node).get(text(a)) == "unhealthy", "the workers know")
+        assert {node.get("/r").status_code for _ in range(20)} == {200} and seen([a]) == [0]
+        assert health(node)[text(a)] == "UNHEALTHY"
+        pids = node.worker_pids()
+        node.ctl("workers", "restart")
+        eventually(lambda: not set(pids) & set(node.worker_pids()), "both workers are new")
+        assert {node.get("/r").status_code for _ in range(20)} == {200} and seen([a]) == [0], "workers that start later know it, too"
+        one = node.admin("GET", "/upstreams/up/targets").json()["data"]
+        its_id = next(t["id"] for t in one if t["target"] == text(a))
+        assert node.admin("PUT", f"/upstreams/up/targets/{its_id}/{text(a)}/healthy").status_code == 204
+        eventually(lambda: node.get("/r").status_code == 200 and seen([a]) != [0], "it is used again")
+        assert node.admin("PUT", "/upstreams/up/targets/127.0.0.1:1/healthy").status_code == 404
