@@ -25,7 +25,8 @@ def analyze(*words):
 @pytest.mark.parametrize("unit", UNITS)
 def test_systemd_takes_the_unit_as_it_is(unit, tmp_path):
     text = (DIST / f"systemd/{unit}.service").read_text()
-    (tmp_path / f"{unit}.service").write_text(text.replace("/usr/sbin/sluiced", str(BUILD / "master/sluiced")))
+    text = text.replace("/usr/sbin/sluiced", str(BUILD / "master/sluiced")).replace("/usr/bin/sluicectl", str(BUILD / "tools/sluicectl"))
+    (tmp_path / f"{unit}.service").write_text(text)
     checked = analyze("verify", "--man=no", str(tmp_path / f"{unit}.service"))
     said = [line for line in (checked.stdout + checked.stderr).splitlines() if f"{unit}.service" in line]
     assert (checked.returncode, said) == (0, [])

@@ -44,6 +44,7 @@ def test_every_key_of_the_configuration_is_documented_with_its_default():
 METRICS_HEAD = """# Metrics
 
 `GET /metrics` of the status API (`status_listen`, 127.0.0.1:8007 by default): Prometheus text.
+The Admin API tells the same at `/metrics`, with the nodes that it feeds (`kong_data_plane_*`).
 Names that begin with `kong_` have the names, labels and buckets of Kong's exporter, so that its dashboards work; nothing has to be switched on,
 and no plugin is needed. A scrape reads memory that workers share with `sluiced`, and `/proc`; no worker is asked, so a worker that hangs is
 told like the others. Counters of routes and plugins live as long as the node; those of a worker's process (`sluice_worker_cpu_seconds_total`)
@@ -51,6 +52,10 @@ begin anew with it, as Prometheus expects of counters.
 
 `promtool check metrics` objects to the unit in Kong's names (`kong_*_latency_ms`, `kong_bandwidth_bytes`) and to nothing else.
 `dist/grafana/sluice.json` is a dashboard over these. Without Prometheus: `sluicectl top`, `sluicectl latency`.
+
+Of the names of Kong's exporter these are not there: `kong_stream_sessions_total` and `kong_session_duration_ms` (no TCP or UDP is proxied),
+`kong_ai_*`. The label `consumer` is empty, as it is there without `per_consumer`. `kong_upstream_target_health` has an empty address for a name that no worker
+has looked up yet.
 
 This table is what `sluiced --help-metrics` prints; a test keeps it so.
 
