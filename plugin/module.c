@@ -48,7 +48,7 @@ static const struct {
 };
 
 /* Those that are made of the network, which strict has not. */
-static const char *const lax_names[] = {"resty.http", "resty.redis"};
+static const char *const lax_names[] = {"resty.dns.resolver", "resty.http", "resty.redis"};
 
 static bool is_of_level(const char *name, enum vm_level level)
 {

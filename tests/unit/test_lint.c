@@ -255,6 +255,8 @@ static void every_name_that_is_never_there_is_found(void **state)
 			"io.read()", "io.write('x')", "io.lines('x')", "jit.on()", "jit.off()",
 			"jit.flush()", "jit.opt.start(1)", "jit.util.funcinfo(print)",
 			"math.randomseed(1)", "kong.worker_events.post('a', 'b')",
+			"kong.dns.toip('x')", "kong.websocket.client.get_frame()",
+			"kong.enterprise_edition.jwe.decode('x')",
 			"kong.cluster_events:broadcast('a', 'b')", "kong.db.connector:query('x')"};
 	char body[256], out[4096];
 
