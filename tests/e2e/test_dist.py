@@ -65,6 +65,25 @@ def test_the_dashboard_asks_for_metrics_that_exist():
                 assert {g.strip() for g in group.split(",")} <= labels, expr
 
 
+def test_make_dist_takes_everything_that_git_knows(tmp_path):
+    if not shutil.which("git") or not (ROOT / ".git").exists() or not (BUILD / "Makefile").exists():
+        pytest.skip("needs git and its tree")
+    known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout.split("\n")[:-1]
+    made = subprocess.run(["make", "-s", "-C", BUILD, "distdir", f"distdir={tmp_path}/d"], capture_output=True, text=True, timeout=120, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    there = {str(f.relative_to(tmp_path / "d")) for f in (tmp_path / "d").rglob("*") if f.is_file()}
+    assert [f for f in known if f not in there and f != ".gitignore" and (ROOT / f).exists()] == []
+    assert [f for f in there if f.endswith((".pyc", ".Po", ".o"))] == []
+
+
+def test_lintian_finds_no_error_in_a_package_that_was_built():
+    built = sorted((ROOT / "build-package").glob("sluice_*.deb"))
+    if not built or not shutil.which("lintian"):
+        pytest.skip("needs lintian and dist/build-deb's package")
+    said = subprocess.run(["lintian", "--profile", "debian", built[-1]], capture_output=True, text=True, timeout=120, check=False).stdout
+    assert [line for line in said.splitlines() if line.startswith("E:")] == []
+
+
 @pytest.fixture
 def as_the_unit():
     """A node under another uid with no more than the unit's capabilities."""

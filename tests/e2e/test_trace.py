@@ -1,6 +1,8 @@
 """sluicectl trace: events of real workers through their probes."""
 import json
 import os
+import re
+import shutil
 import subprocess
 import time
 
@@ -47,6 +49,23 @@ def traced(make_node, origin):
         node.wait_plugin(name)
     node.wait_settled()
     return node
+
+
+def test_probes_are_one_byte_nops_behind_semaphores():
+    """No longer nop: some kernels patch those into calls that clobber the red zone."""
+    if not shutil.which("readelf") or "#define HAVE_SYS_SDT_H 1" not in (BUILD / "config.h").read_text():
+        pytest.skip("needs readelf, and a build with probes")
+    worker = BUILD / "worker/sluice-worker"
+    read = lambda *words: subprocess.run(["readelf", "-W", *words, worker], capture_output=True, text=True, timeout=30, check=True).stdout
+    notes = re.findall(r"Provider: (\S+)\s+Name: (\S+)\s+Location: (0x\w+), Base: \S+, Semaphore: (0x\w+)", read("-n"))
+    assert {provider for provider, *_ in notes} == {"sluice"}
+    assert {name for _, name, *_ in notes} == {"request_start", "request_done", "plugin_start", "plugin_done", "budget_trip", "reload"}
+    loads = [[int(n, 16) for n in row] for row in re.findall(r"LOAD\s+(0x\w+) (0x\w+) 0x\w+ (0x\w+)", read("-l"))]
+    code = worker.read_bytes()
+    for _, name, location, semaphore in notes:
+        at = int(location, 16)
+        offset = next(at - address + offset for offset, address, size in loads if address <= at < address + size)
+        assert int(semaphore, 16) != 0 and code[offset] == 0x90, name
 
 
 class Trace:
