@@ -46,7 +46,8 @@
 	X(program)          /* its path */ \
 	X(to_version) X(to_build) X(to_program) /* of the image that is to follow, or has failed */ \
 	X(steering_reason)  /* why there is no BPF */ \
-	X(steering_step)
+	X(steering_step) \
+	X(targets)          /* those that an operator took out: JSON */
 #define HANDOVER_NUMBERS(X) \
 	X(started_ms)       /* the node, monotonic */ \
 	X(upgrades)         /* before this one */ \

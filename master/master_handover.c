@@ -22,10 +22,9 @@ static bool collect(void *arg, struct handover *h)
 	h->lat_names_fd = latency_names_fd(m->latency);
 	h->traffic_fd = account_fd(m->account);
 	h->breaker_fd = breakers_fd(m->breakers);
-	h->health_fd = targets_fd(m->targets);
 	supervise_hand_over(m->workers, h);
-	return is_done && listeners_hand_over(m->listeners, h) &&
-	       steering_hand_over(m->steering, h);
+	return is_done && targets_hand_over(m->targets, h) &&
+	       listeners_hand_over(m->listeners, h) && steering_hand_over(m->steering, h);
 }
 
 static bool is_busy(void *arg)

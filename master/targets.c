@@ -30,6 +30,25 @@ struct targets {
 	size_t n_words;
 };
 
+static int keep(struct targets *t, const struct target_word *word);
+
+/* What an earlier image was told goes on; what cannot be read is left out. */
+static void take_words(struct targets *t, const char *text)
+{
+	json_t *words = json_loads(text, 0, NULL), *one;
+	size_t i;
+
+	json_array_foreach (words, i, one) {
+		const char *upstream, *target, *address;
+
+		if (json_unpack(one, "[sss]", &upstream, &target, &address) == 0)
+			(void)keep(t, &(struct target_word){.upstream = str_of(upstream),
+						      .target = str_of(target),
+						      .address = str_of(address)});
+	}
+	json_decref(words);
+}
+
 int targets_new(struct targets **ret, uint32_t n_slots, const struct handover *before,
 		struct why *why)
 {
@@ -49,6 +68,8 @@ int targets_new(struct targets **ret, uint32_t n_slots, const struct handover *b
 	}
 	if (r == 0)
 		r = health_open(&t->health, t->fd, n_slots, why);
+	if (r == 0 && before != NULL && before->targets != NULL)
+		take_words(t, before->targets);
 	if (r == 0)
 		*ret = sl_steal(t);
 	return r;
@@ -73,6 +94,21 @@ void targets_free(struct targets *t)
 	sl_close_fd(&t->fd);
 	t->magic = 0;
 	free(t);
+}
+
+bool targets_hand_over(const struct targets *t, struct handover *h)
+{
+	json_t *words = json_array();
+	sl_auto_mem char *text = NULL;
+
+	h->health_fd = t->fd;
+	for (size_t i = 0; i < t->n_words; i++)
+		json_array_append_new(
+				words, json_pack("[sss]", t->words[i].upstream, t->words[i].target,
+						       t->words[i].address));
+	text = json_dumps(words, JSON_COMPACT);
+	json_decref(words);
+	return text != NULL && handover_set_text(&h->targets, text);
 }
 
 int targets_fd(const struct targets *t)

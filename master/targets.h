@@ -23,6 +23,8 @@ int targets_new(struct targets **ret, uint32_t n_slots, const struct handover *b
 void targets_free(struct targets *t);
 SL_DEFINE_AUTO(targets);
 
+/* The memory and the words; false: no memory. */
+bool targets_hand_over(const struct targets *t, struct handover *h);
 /* For workers to inherit; borrowed. */
 int targets_fd(const struct targets *t);
 

@@ -303,6 +303,8 @@ def test_an_operator_takes_a_target_out_and_brings_it_back(make_node):
         node.ctl("workers", "restart")
         eventually(lambda: not set(pids) & set(node.worker_pids()), "both workers are new")
         assert {node.get("/r").status_code for _ in range(20)} == {200} and seen([a]) == [0], "workers that start later know it, too"
+        assert node.ctl("upgrade").returncode == 0
+        assert {node.get("/r").status_code for _ in range(20)} == {200} and seen([a]) == [0], "and those of another image of sluiced"
         one = node.admin("GET", "/upstreams/up/targets").json()["data"]
         its_id = next(t["id"] for t in one if t["target"] == text(a))
         assert node.admin("PUT", f"/upstreams/up/targets/{its_id}/{text(a)}/healthy").status_code == 204
