@@ -4,11 +4,15 @@
  * and the text that it returns, or a part of the error that it raises. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct module_row {
 	const char *code, *want;
 };
+
+/* In a lax VM, until set back. */
+extern bool module_rows_lax;
 
 #define MODULE_CPU_MS 2000
 
