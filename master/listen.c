@@ -402,6 +402,17 @@ void listeners_drop(struct listeners *l)
 	close_last(l);
 }
 
+void listeners_keep(const struct listeners *l, uint32_t worker, bool is_kept)
+{
+	sl_check(l, LISTENERS_MAGIC);
+	for (unsigned i = 0; i < l->n_addresses; i++) {
+		if (is_kept)
+			fdstore_keep_listener(*fd_of(l, worker, i), worker);
+		else
+			fdstore_drop_listener(*fd_of(l, worker, i), worker);
+	}
+}
+
 void listeners_free(struct listeners *l)
 {
 	if (l == NULL)

@@ -42,6 +42,9 @@ int listeners_renew(struct listeners *l, uint32_t worker, listener_placed_fn *pl
  * once nobody holds a copy.  -errno with why, and nothing changed. */
 int listeners_add(struct listeners *l, struct why *why);
 void listeners_drop(struct listeners *l);
+/* Whether systemd keeps that worker's: a copy there would outlive the last of ours by a moment, in
+ * which the kernel might still choose it. */
+void listeners_keep(const struct listeners *l, uint32_t worker, bool is_kept);
 /* Closes the master's copies. */
 void listeners_free(struct listeners *l);
 SL_DEFINE_AUTO(listeners);

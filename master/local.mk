@@ -75,7 +75,7 @@ master_sluiced_SOURCES = master/main.c
 master_sluiced_LDADD = $(MASTER_LDADD)
 
 MASTER_TESTS = tests/unit/test_listen tests/unit/test_child tests/unit/test_supervise tests/unit/test_apply \
-	tests/unit/test_intake tests/unit/test_metric tests/unit/test_handover
+	tests/unit/test_intake tests/unit/test_metric tests/unit/test_handover tests/unit/test_image
 check_PROGRAMS += $(MASTER_TESTS)
 tests_unit_test_listen_SOURCES = tests/unit/test_listen.c
 tests_unit_test_listen_CFLAGS = $(UNIT_CFLAGS)
@@ -92,6 +92,9 @@ tests_unit_test_apply_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_handover_SOURCES = tests/unit/test_handover.c
 tests_unit_test_handover_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_handover_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
+tests_unit_test_image_SOURCES = tests/unit/test_image.c
+tests_unit_test_image_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_image_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)
 tests_unit_test_metric_SOURCES = tests/unit/test_metric.c
 tests_unit_test_metric_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_metric_LDADD = $(MASTER_LDADD) $(UNIT_LIBS)

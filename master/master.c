@@ -202,6 +202,16 @@ static void on_hangup(struct master *m)
 				log_quote(quoted, sizeof(quoted), str_of(notes)));
 }
 
+static void on_upgrade(struct master *m)
+{
+	struct why why = WHY_NONE;
+	int r = upgrade_start(m->upgrade, "", UPGRADE_TIMEOUT_MS, &why);
+
+	/* other refusals are told by themselves */
+	if (r == -EBUSY || r == -ESHUTDOWN)
+		log_warn("no upgrade by SIGUSR2", "error=\"%s\"", why.text);
+}
+
 void master_on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct master *m = arg;
@@ -211,7 +221,7 @@ void master_on_signal(evutil_socket_t sig, short what, void *arg)
 	if (sig == SIGHUP)
 		on_hangup(m);
 	else if (sig == SIGUSR2)
-		upgrade_start(m->upgrade, "", UPGRADE_TIMEOUT_MS, NULL);
+		on_upgrade(m);
 	else if (!m->sources.is_stopping)
 		stop(m, sig == SIGINT);
 	else

@@ -29,6 +29,7 @@ static void take_back(struct supervise *v, struct worker *w)
 
 	w->held_until_ms = 0;
 	seat_hold(s, false);
+	listeners_keep(v->shared.conf.listeners, w->number, true);
 	set_count(v, v->n_workers + 1);
 	supervise_settle(v, w);
 	if (seat_is_ready(s))
@@ -135,6 +136,7 @@ static void hold(struct supervise *v, struct worker *w)
 		seat_end(other, SIGKILL);
 	w->held_until_ms = clock_mono_ms() + listeners_handshake_ms();
 	seat_hold(seat_now(w), true);
+	listeners_keep(v->shared.conf.listeners, w->number, false);
 	v->events->left(v->arg, seat_slot(seat_now(w)));
 	supervise_settle(v, w);
 	supervise_arm_holds(v);

@@ -1,16 +1,20 @@
 """sluiced becomes another binary in place: the same pid, and no client notices."""
+import contextlib
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
 from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients, processes
 from load import Load
 from node import BUILD, eventually, slow
+from ports import free_port
+from stream_ends import make_certificates
 
 PROGRAMS = ("master/sluiced", "worker/sluice-worker", "control/sluice-control", "plugin/sluice-check")
 COUNTER = """
@@ -378,3 +382,106 @@ def test_workers_that_were_just_taken_away_end_as_they_would_have(make_serving, 
         assert len(node.worker_pids()) == 4
         upgrade(node, install("again"))
     assert sorted(w["slot"] for w in node.workers() if w["state"] == "ready") == [0, 1, 2, 3]
+
+
+def test_pinned_maps_go_on_and_are_removed_by_the_last_image(make_serving, install, bpffs):
+    node = make_serving({"bpf_pin_dir": str(bpffs / "sluice"), "bpf_pin_mode": "0644"})
+    pins = bpffs / "sluice"
+    node.plugin("counts", COUNTER)
+    node.make("/plugins", {"name": "counts"})
+    node.wait_plugin("counts")
+    eventually(lambda: "X-Count" in node.get("/r").headers, "the plugin acts")
+    before = sorted(p.name for p in pins.iterdir())
+    def program():
+        shown = subprocess.run(["bpftool", "-j", "prog", "show", "pinned", pins / "steer"], capture_output=True, text=True, timeout=20, check=True)
+        return json.loads(shown.stdout)["id"]
+    def counted():
+        text = (pins / "plugin_latency_prom").read_text()
+        return sum(int(line.split()[-1]) for line in text.splitlines() if "_count{" in line and 'plugin="counts"' in line)
+    old, spent = program(), counted() if "plugin_latency_prom" in before else 0
+    upgrade(node, install())
+    assert sorted(p.name for p in pins.iterdir()) == before
+    assert program() != old, "the new image's program"
+    assert node.get("/r").status_code == 200
+    if "plugin_latency_prom" in before:
+        eventually(lambda: counted() == spent + 1, "one access phase more in the same rows")
+    assert node.status("/steering")["pin_dir"] == str(pins)
+    node.stop()
+    assert not pins.exists()
+
+
+def test_changes_that_come_meanwhile_are_in_force_afterwards(make_serving, install):
+    node = make_serving(WITHOUT_BPF)
+    handler = 'local P = { PRIORITY = 10, VERSION = "1.0" } function P:access(conf) kong.response.set_header("X-Plugin", "%d") end return P'
+    node.plugin("marks", handler % 0)
+    node.make("/plugins", {"name": "marks"})
+    node.wait_plugin("marks")
+    stop, newest = threading.Event(), [0]
+
+    def change():
+        while not stop.is_set():
+            with contextlib.suppress(OSError):  # the Admin API goes away for a moment each time
+                if node.admin("PATCH", "/custom-plugins/marks", {"handler": handler % (newest[0] + 1) + "\n--" + "x" * 50000}).status_code == 200:
+                    newest[0] += 1
+    changer = threading.Thread(target=change, daemon=True)
+    changer.start()
+    try:
+        with all_kinds_of_clients(node):
+            for i in range(3):
+                upgrade(node, install(f"n{i}"))
+    finally:
+        stop.set()
+        changer.join(30)
+    assert newest[0] > 3
+    eventually(lambda: node.get("/r").headers.get("X-Plugin") in (str(newest[0]), str(newest[0] + 1)), "the newest is in force", 15)
+
+
+def test_every_role_can_be_upgraded(make_node, origin, install, tmp_path):
+    certs, port = make_certificates(tmp_path), free_port()
+
+    def tls(name):
+        return {"cluster_cert": str(certs / f"{name}.pem"), "cluster_cert_key": str(certs / f"{name}.key"), "cluster_ca_cert": str(certs / "ca.pem")}
+    control = make_node("control", role="control_plane", cluster_listen=f"127.0.0.1:{port}", **tls("server")).start()
+    node = make_node("data", role="data_plane", cluster_control_plane=f"127.0.0.1:{port}", workers="1", **WITHOUT_BPF, **tls("node")).start()
+    control.route_to(origin)
+    eventually(lambda: node.get("/r").status_code == 200, "it serves")
+    with Load(node.proxy_port, n=4) as load:
+        upgrade(control, install("a"))
+        upgrade(node, install("b"))
+        eventually(lambda: control.admin("GET", "/").status_code == 200, "the Admin API is back")
+        eventually(lambda: node.status("/status")["sluice"]["control_stream"]["connected"], "the stream is back")
+        control.route_to(origin, name="s")
+        eventually(lambda: node.get("/s").status_code == 200, "changes arrive")
+    assert load.problems == [], load.problems[:3]
+    control.process.send_signal(signal.SIGUSR2)
+    eventually(lambda: control.status("/upgrade")["upgrades"] == 2 and control.status("/upgrade")["state"] == "done", "again")
+
+
+def test_nothing_is_left_open_by_upgrades(make_serving, install):
+    node, binaries = make_serving({}), [install("a"), install("b")]
+
+    def descriptors():
+        return sorted(os.readlink(f"/proc/{node.process.pid}/fd/{fd}").split(":")[0] for fd in os.listdir(f"/proc/{node.process.pid}/fd"))
+
+    def settled():
+        old_ones_end(node)
+        eventually(lambda: node.admin("GET", "/").status_code == 200, "the Admin API answers")
+        eventually(lambda: node.status("/status")["sluice"]["control_stream"]["connected"], "the stream is there")
+        return True
+    upgrade(node, binaries[0])
+    settled()
+    before = len(descriptors())
+    for i in range(4):
+        upgrade(node, binaries[1 - i % 2])
+        settled()
+    eventually(lambda: len(descriptors()) <= before, "no more are open than before")
+    assert len([p for p in os.listdir("/proc") if p.isdigit() and is_zombie_of(p, node.process.pid)]) == 0
+
+
+def is_zombie_of(pid, parent):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return fields[0] == "Z" and int(fields[1]) == parent

@@ -122,3 +122,14 @@ def test_a_node_as_the_unit_runs_it_steers_by_bpf_and_runs_plugins(as_the_unit, 
     steering = node.status("/steering")
     if not steering["bpf"]:
         pytest.skip(f"no BPF here: {steering['reason']}")
+
+
+def test_a_node_as_the_unit_runs_it_upgrades_in_place_and_steers_on(as_the_unit, origin):
+    node = as_the_unit.start()
+    node.route_to(origin)
+    eventually(lambda: node.get("/r").status_code == 200, "it serves")
+    before, workers = node.status("/steering"), set(node.worker_pids())
+    node.ctl("upgrade")
+    assert node.status("/steering")["bpf"] == before["bpf"]
+    assert not workers & set(node.worker_pids())
+    assert node.get("/r").status_code == 200

@@ -249,3 +249,17 @@ def test_a_worker_that_hangs_when_its_master_dies_ends_in_time(make_service, sys
         node.kill()
         again(systemd, node)
         eventually(lambda: len(processes_below(node.prefix)) == 3, "the one that hung is gone", 12)
+
+
+@MODES
+def test_listeners_of_workers_that_are_taken_away_are_kept_no_longer(make_service, systemd, how):
+    """A copy in the store would go on getting connections that nobody accepts."""
+    def kept():
+        return [n.split("-")[1] for n in systemd.names() if n.startswith("proxy-")]
+    node = make_service(how, workers="1", workers_max="3")
+    for n in (3, 1, 2, 3):
+        node.ctl("workers", "scale", str(n))
+        eventually(lambda n=n: kept() == [f"{i:03}" for i in range(n)], f"{n} are kept")
+    node.kill()
+    again(systemd, node)
+    assert node.get("/r").status_code == 200

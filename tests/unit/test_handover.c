@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "master/handover.h"
+#include "master/handover_check.h"
 
 static struct handover *sample(void)
 {
@@ -227,6 +227,32 @@ static void descriptors_are_kept_over_exec_only_when_told(void **state)
 	assert_int_equal(handover_take(-1), -EBADF);
 }
 
+static void what_must_not_differ_is_compared_by_name(void **state)
+{
+	sl_auto(handover) h = NULL;
+	sl_auto(conf) conf = NULL;
+	struct why why = WHY_NONE;
+	char text[1200];
+
+	(void)state;
+	assert_int_equal(conf_load(&conf, NULL, &why), 0);
+	assert_int_equal(handover_new(&h), 0);
+	assert_int_equal(handover_compare_same(h, conf, &why), -EPROTO);
+	assert_true(handover_fill_same(h, conf));
+	assert_int_equal(handover_compare_same(h, conf, &why), 0);
+	for (size_t i = 0; i < h->n_same; i++) {
+		char *value = h->same[i].value;
+
+		h->same[i].value = (char[]){"other"};
+		why = WHY_NONE;
+		assert_int_equal(handover_compare_same(h, conf, &why), -EPROTO);
+		assert_non_null(strstr(why_text(&why, text, sizeof(text)), h->same[i].name));
+		assert_non_null(strstr(text, "other"));
+		h->same[i].value = value;
+	}
+	assert_true(h->n_same > 15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +264,7 @@ int main(void)
 			cmocka_unit_test(no_part_of_a_record_is_a_record),
 			cmocka_unit_test(too_much_of_anything_is_refused),
 			cmocka_unit_test(descriptors_are_kept_over_exec_only_when_told),
+			cmocka_unit_test(what_must_not_differ_is_compared_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
