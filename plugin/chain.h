@@ -40,6 +40,9 @@ void chain_set_plan(struct chain *c, struct plan *p);
 enum chain_verdict chain_rewrite(struct chain *c);
 /* Of the plugins for all requests; may wait.  CHAIN_ANSWER: an error, end the handshake. */
 enum chain_verdict chain_certificate(struct chain *c);
+/* Behind it: what plugins have in kong.ctx.plugin goes to exchange->ctx_plugins, as far as it is
+ * plain data. */
+void chain_keep_ctx(struct chain *c);
 enum chain_verdict chain_access(struct chain *c);
 /* Before another try at the service.  Runs the function of set_target_retry_callback(), which
  * may change upstream.host and port, or set exchange->answer.  True: it did change them.  What

@@ -21,6 +21,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/cache_store.c plugin/cache_store.h \
 	plugin/chain.c plugin/chain.h \
 	plugin/chain_breaker.c plugin/chain_breaker.h \
+	plugin/chain_ctx.c \
 	plugin/chain_run.c plugin/chain_run.h plugin/chain_now.h \
 	plugin/chain_thread.c plugin/chain_thread.h \
 	plugin/chain_trace.c plugin/chain_trace.h \

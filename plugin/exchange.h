@@ -91,7 +91,8 @@ enum exchange_client_cert {
 			CLIENT_CERT_COUNT
 };
 
-struct cosocket_ops; /* plugin/cosocket.h */
+struct cosocket_ops;
+struct worker; /* the host's */ /* plugin/cosocket.h */
 
 /* What the host does for plugins that must wait.  Whatever happens ends in chain_resume(). */
 struct exchange_ops {
@@ -121,6 +122,9 @@ struct exchange_ops {
 	const char *(*request_client_cert)(struct exchange *x, struct str ca_pem);
 	void (*disable_session_reuse)(struct exchange *x);
 	const struct cosocket_ops *net; /* NULL: there is no network */
+	/* Of ->net: what was waited for is there, or failed.  Goes on with the chain, now or soon.
+	 */
+	void (*net_ready)(struct exchange *x);
 	/* ngx.say/print/flush before the end, where the host can stream its own body: NULL = no. */
 };
 
@@ -209,7 +213,8 @@ struct exchange {
 	uint32_t magic;
 	struct arena *arena;
 	const struct exchange_ops *ops;
-	void *host; /* the host's own */
+	void *host;            /* the host's own */
+	struct worker *worker; /* ... for ops->net; NULL where there is none */
 	struct exchange_request request;
 	struct exchange_upstream upstream;
 	struct exchange_response response;
@@ -237,6 +242,8 @@ struct exchange {
 	struct value *client_values; /* what kong.client.set_*() left, by name; NULL = nothing */
 	struct value *ctx_shared;    /* kong.ctx.shared, lives here, not in any VM */
 	struct value *ngx_ctx;
+	/* By plugin name: what its kong.ctx.plugin begins with; NULL = nothing. */
+	struct value *ctx_plugins;
 	struct value *log_values; /* set_serialize_value */
 	struct trace *trace;      /* made by the host; NULL: tracing is off */
 

@@ -59,7 +59,7 @@ static const char *context_name(enum phase phase)
 /* net_check(): why a plugin must not wait here, or nothing. */
 static int net_check(lua_State *L)
 {
-	if (pdk_may_wait(L) && pdk_host(L)->phase != PHASE_CERTIFICATE)
+	if (pdk_may_wait(L))
 		return 0;
 	lua_pushfstring(L, "API disabled in the context of %s", context_name(pdk_host(L)->phase));
 	return 1;

@@ -10,10 +10,10 @@ static int only_in_lua(lua_State *L)
 
 /* clang-format off */
 #define SOCKET_FUNCTIONS(X) \
-	X("tcp", only_in_lua, PDK_PRE, VM_LAX, "A stream socket: connect, sslhandshake, send, receive, receiveany, receiveuntil, setkeepalive, close, settimeout(s); rewrite, access, response.") \
-	X("stream", only_in_lua, PDK_PRE, VM_LAX, "The same as tcp.") \
-	X("connect", only_in_lua, PDK_PRE, VM_LAX, "A stream socket, connected to a host and port.") \
-	X("udp", only_in_lua, PDK_PRE, VM_LAX, "A datagram socket: setpeername, send, receive, settimeout, close.")
+	X("tcp", only_in_lua, PDK_WAITS, VM_LAX, "A stream socket: connect, sslhandshake, send, receive, receiveany, receiveuntil, setkeepalive, close, settimeout(s).") \
+	X("stream", only_in_lua, PDK_WAITS, VM_LAX, "The same as tcp.") \
+	X("connect", only_in_lua, PDK_WAITS, VM_LAX, "A stream socket, connected to a host and port.") \
+	X("udp", only_in_lua, PDK_WAITS, VM_LAX, "A datagram socket: setpeername, send, receive, settimeout, close.")
 /* clang-format on */
 
 static const struct pdk_function functions[] = {SOCKET_FUNCTIONS(PDK_ROW)};

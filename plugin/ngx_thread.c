@@ -15,7 +15,7 @@ struct pdk_waiter {
 /* Pushes why a plugin cannot wait here. */
 static int wait_check(lua_State *L)
 {
-	if (pdk_may_wait(L) && pdk_host(L)->phase != PHASE_CERTIFICATE)
+	if (pdk_may_wait(L))
 		return 0;
 	lua_pushliteral(L, "API disabled in the context of a phase that cannot wait");
 	return 1;
@@ -208,9 +208,9 @@ static int only_in_lua(lua_State *L)
 
 /* clang-format off */
 #define THREAD_FUNCTIONS(X) \
-	X("spawn", only_in_lua, PDK_PRE, VM_LAX, "Runs a function as a light thread of this phase, on the same budget.") \
-	X("wait", only_in_lua, PDK_PRE, VM_LAX, "Waits for the first of some light threads: true and its results, or false and its error.") \
-	X("kill", only_in_lua, PDK_PRE, VM_LAX, "Ends a light thread.")
+	X("spawn", only_in_lua, PDK_WAITS, VM_LAX, "Runs a function as a light thread of this phase, on the same budget.") \
+	X("wait", only_in_lua, PDK_WAITS, VM_LAX, "Waits for the first of some light threads: true and its results, or false and its error.") \
+	X("kill", only_in_lua, PDK_WAITS, VM_LAX, "Ends a light thread.")
 /* clang-format on */
 
 static const struct pdk_function functions[] = {THREAD_FUNCTIONS(PDK_ROW)};

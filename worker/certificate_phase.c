@@ -9,6 +9,7 @@
 #include "plugin/value.h"
 #include "worker/client_tls.h"
 #include "worker/conn.h"
+#include "worker/cosocket.h"
 #include "worker/worker.h"
 
 #define ARENA_BYTES_MAX (1024UL * 1024)
@@ -20,10 +21,17 @@ struct certificate_phase {
 	struct arena *arena;
 	struct chain *chain; /* NULL: over */
 	struct event sleep;
+	struct timer wait_limit; /* of plugin_limits_wall_ms */
 	bool has_sleep, is_begun, is_resumable;
 };
 
 /* ---- what plugins may ask of us ---- */
+
+static void resume(struct certificate_phase *p)
+{
+	p->is_resumable = true;
+	event_active(&p->c->io.event, EV_TIMEOUT, 0);
+}
 
 static void on_sleep_over(evutil_socket_t fd, short what, void *arg)
 {
@@ -31,8 +39,7 @@ static void on_sleep_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	p->is_resumable = true;
-	event_active(&p->c->io.event, EV_TIMEOUT, 0);
+	resume(p);
 }
 
 static void op_sleep(struct exchange *x, uint32_t ms)
@@ -44,6 +51,32 @@ static void op_sleep(struct exchange *x, uint32_t ms)
 		evtimer_assign(&p->sleep, p->c->w->base, on_sleep_over, p);
 	p->has_sleep = true;
 	evtimer_add(&p->sleep, &in);
+}
+
+static void on_wait_limit(void *arg)
+{
+	resume(arg);
+}
+
+static void op_limit_wait(struct exchange *x, uint32_t ms)
+{
+	struct certificate_phase *p = x->host;
+
+	timer_set(&p->c->w->timers, &p->wait_limit, ms + TIMER_TICK_MS);
+}
+
+static void op_stop_wait(struct exchange *x)
+{
+	struct certificate_phase *p = x->host;
+
+	if (p->has_sleep)
+		evtimer_del(&p->sleep);
+}
+
+/* Of the event loop, not of its caller: both may be. */
+static void op_wake(struct exchange *x)
+{
+	resume(x->host);
 }
 
 static const char *op_request_client_cert(struct exchange *x, struct str ca_pem)
@@ -62,6 +95,11 @@ static void op_disable_session_reuse(struct exchange *x)
 
 static const struct exchange_ops ops = {
 		.sleep = op_sleep,
+		.limit_wait = op_limit_wait,
+		.stop_wait = op_stop_wait,
+		.wake = op_wake,
+		.net = &cosocket_ops,
+		.net_ready = op_wake,
 		.request_client_cert = op_request_client_cert,
 		.disable_session_reuse = op_disable_session_reuse,
 };
@@ -99,6 +137,8 @@ struct certificate_phase *certificate_phase_new(struct conn *c, struct client_tl
 	p->c = c;
 	p->tls = t;
 	exchange_init(&p->x, p->arena, &ops, p);
+	p->x.worker = c->w;
+	timer_init(&p->wait_limit, on_wait_limit, p);
 	request_fill(p);
 	p->chain = chain_new(c->w->engine, &p->x);
 	if (p->chain != NULL)
@@ -113,6 +153,7 @@ void certificate_phase_free(struct certificate_phase *p)
 		return;
 	if (p->has_sleep)
 		evtimer_del(&p->sleep);
+	timer_clear(&p->wait_limit);
 	chain_free(p->chain);
 	arena_free(p->arena);
 	free(p);
@@ -124,11 +165,13 @@ int certificate_phase_run(struct certificate_phase *p)
 
 	if (p->is_begun && !p->is_resumable)
 		return -1;
+	timer_clear(&p->wait_limit);
+	p->is_resumable = false; /* what runs now may ask for another turn */
 	v = p->is_begun ? chain_resume(p->chain) : chain_certificate(p->chain);
 	p->is_begun = true;
-	p->is_resumable = false;
 	if (v == CHAIN_WAIT)
 		return -1;
+	chain_keep_ctx(p->chain);
 	chain_free(p->chain);
 	p->chain = NULL;
 	return v == CHAIN_GO_ON;
@@ -183,5 +226,7 @@ int certificate_phase_hand_on(const struct certificate_phase *p, struct exchange
 	if (p == NULL)
 		return 0;
 	r = hand_on(x->arena, p->x.ctx_shared, &x->ctx_shared);
+	if (r == 0)
+		r = hand_on(x->arena, p->x.ctx_plugins, &x->ctx_plugins);
 	return r == 0 ? hand_on(x->arena, p->x.ngx_ctx, &x->ngx_ctx) : r;
 }

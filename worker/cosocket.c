@@ -6,15 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugin/exchange.h"
 #include "worker/coconn.h"
-#include "worker/req.h"
+#include "worker/worker.h"
 
 #define COSOCKET_MAGIC SL_MAGIC('C', 'O', 'S', 'O')
 
 /* A handle of a request. */
 struct cosocket {
 	uint32_t magic;
-	struct req *req;
+	struct exchange *x;
 	struct cosocket_pool *pool;
 	struct coowner *owner;
 	struct coconn *conn; /* NULL: none */
@@ -33,8 +34,7 @@ void cosocket_wake(struct cosocket *s)
 	if (!s->is_awaited)
 		return;
 	s->is_awaited = false;
-	s->req->is_resumable = true;
-	req_drive(s->req);
+	s->x->ops->net_ready(s->x);
 }
 
 static int again(struct cosocket *s)
@@ -45,8 +45,7 @@ static int again(struct cosocket *s)
 
 static int op_open(struct exchange *x, struct str plugin, bool is_datagram, struct cosocket **ret)
 {
-	struct req *q = x->host;
-	struct cosocket_pool *p = q->w->plugin_sockets;
+	struct cosocket_pool *p = x->worker->plugin_sockets;
 	struct coowner *o = coowner_get(p, plugin);
 	struct cosocket *s = calloc(1, sizeof(*s));
 
@@ -65,7 +64,7 @@ static int op_open(struct exchange *x, struct str plugin, bool is_datagram, stru
 		return is_memory ? -ENOMEM : -EMFILE;
 	}
 	s->magic = COSOCKET_MAGIC;
-	s->req = q;
+	s->x = x;
 	s->pool = p;
 	s->owner = o;
 	s->is_datagram = is_datagram;
@@ -106,7 +105,7 @@ static int find(struct cosocket *s, struct str host)
 	if (!s->is_asking) {
 		s->is_asking = true;
 		s->wait = (struct dns_wait){.fn = on_found, .arg = s};
-		s->is_found = dns_find(s->req->w->dns, host, &s->found, &s->wait);
+		s->is_found = dns_find(s->x->worker->dns, host, &s->found, &s->wait);
 	}
 	if (!s->is_found)
 		return again(s);
@@ -197,7 +196,7 @@ static int begin_tls(struct cosocket *s, struct str name, bool is_verified)
 	if (c->name == NULL)
 		return -ENOMEM;
 	c->is_verified = is_verified;
-	return tls_link_open(&c->tls, s->req->w->tls, &c->io, &target);
+	return tls_link_open(&c->tls, s->x->worker->tls, &c->io, &target);
 }
 
 static int op_handshake(struct cosocket *s, struct str name, bool is_verified)

@@ -42,6 +42,7 @@ static struct req *req_new(struct conn *c)
 		}
 	}
 	exchange_init(&q->x, arena, &req_ops, q); /* clears x */
+	q->x.worker = c->w;
 	memset(&q->w, 0, sizeof(*q) - offsetof(struct req, w));
 	q->magic = REQ_MAGIC;
 	q->w = c->w;

@@ -60,6 +60,11 @@ static void op_stop_wait(struct exchange *x)
 		x->request.body.state = BODY_UNREAD;
 }
 
+static void op_net_ready(struct exchange *x)
+{
+	on_sleep_over(-1, 0, x->host);
+}
+
 static void op_wake(struct exchange *x)
 {
 	struct req *q = x->host;
@@ -106,5 +111,6 @@ const struct exchange_ops req_ops = {.want_body = req_want_body,
 		.stop_wait = op_stop_wait,
 		.wake = op_wake,
 		.net = &cosocket_ops,
+		.net_ready = op_net_ready,
 		.find_consumer = op_find_consumer,
 		.client_cert = op_client_cert};

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from node import BUILD, eventually, slow
+from peers import TcpPeer, lines
 from ports import free_port
 from tls_origin import Authority, TlsOrigin
 
@@ -339,6 +340,75 @@ def test_a_certificate_phase_that_fails_ends_its_handshake_and_nothing_else(tls_
     node.wait_settled()
     with connect(node, "bad.test") as s:
         assert ask(s)[0] == 200
+
+
+def test_what_the_certificate_phase_leaves_in_its_context_is_each_requests_own(tls_node, origin):
+    node = tls_node(workers="1")
+    node.route_to(origin, protocols=["http", "https"])
+    run_globally(node, handler("""
+      local c = kong.ctx.plugin
+      c.sni, c.list, c.n, c.f = ngx.var.ssl_server_name, { 1, { "two" } }, 0, function() end""", """
+    function H:access()
+      local c = kong.ctx.plugin
+      c.n = (c.n or 0) + 1
+      kong.response.exit(200, { sni = c.sni, n = c.n, list = c.list, f = type(c.f) })
+    end"""))
+    run_globally(node, handler("kong.ctx.plugin.sni = 'of another plugin'"), name="other")
+    with connect(node) as s:
+        for _ in range(3):
+            assert told(s) == {"sni": "a.test", "n": 1, "list": [1, ["two"]], "f": "nil"}
+    with connect(node, "b.test") as s:
+        assert told(s)["sni"] == "b.test"
+    assert node.get("/r").json() == {"n": 1, "f": "nil"}
+
+
+def test_the_certificate_phase_has_sockets_and_threads(tls_node, origin):
+    def serve(connection):
+        for line in lines(connection):
+            if line != b"silent":
+                connection.sendall(line.upper() + b"\r\n")
+    peer = TcpPeer(serve)
+    node = tls_node(workers="1", untrusted_lua="lax", plugin_egress="any,127.0.0.0/8")
+    node.route_to(origin, protocols=["http", "https"])
+    made = run_globally(node, handler("""
+      local name = ngx.var.ssl_server_name
+      local function ask(text)
+        local s = ngx.socket.tcp()
+        s:settimeout(name == "silent" and 300 or 5000)
+        assert(s:connect("127.0.0.1", %d))
+        s:send(text .. "\\n")
+        local got, err = s:receive()
+        s:close()
+        return got or err
+      end
+      local t = ngx.thread.spawn(ask, "thread")
+      local _, of_thread = ngx.thread.wait(t)
+      kong.ctx.shared.got = { ask(name), of_thread }""" % peer.port, """
+    function H:access()
+      kong.response.exit(200, kong.ctx.shared.got)
+    end"""))
+    with connect(node) as s:
+        assert told(s) == ["A.TEST", "THREAD"]
+    with connect(node, "silent") as s:
+        assert told(s) == ["timeout", "THREAD"]
+    # one that waits for nothing to come is ended by its wall limit, and by a client that goes
+    assert node.admin("PATCH", f"/plugins/{made['id']}", {"limits": {"wall_ms": 100}}).status_code == 200
+    node.wait_settled()
+    pids = node.worker_pids()
+    with pytest.raises((ssl.SSLError, OSError)):
+        connect(node, "silent")
+    assert node.admin("PATCH", f"/plugins/{made['id']}", {"limits": None}).status_code == 200
+    node.wait_settled()
+    for _ in range(5):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        raw = socket.create_connection(("127.0.0.1", node.tls_port), timeout=0.1)
+        with context.wrap_socket(raw, server_hostname="silent", do_handshake_on_connect=False) as s, pytest.raises(OSError):
+            s.do_handshake()
+    eventually(lambda: peer.n_open == 0, "their sockets are closed")
+    with connect(node) as s:
+        assert told(s) == ["A.TEST", "THREAD"]
+    assert node.worker_pids() == pids
 
 
 def test_a_certificate_phase_may_wait_and_others_go_on(tls_node, origin):
