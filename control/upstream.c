@@ -155,9 +155,6 @@ int upstream_check(struct op *op, enum entity_type type, const json_t *entity)
 	if (json_is_true(json_object_get(entity, "use_srv_name"))) {
 		field = "use_srv_name";
 		why = "SRV records are not looked up";
-	} else if (json_is_object(json_object_get(entity, "client_certificate"))) {
-		field = "client_certificate";
-		why = "set it on the service";
 	} else if ((is_probed(active, "healthy") || is_probed(active, "unhealthy")) &&
 			kind != NULL && strcmp(kind, "http") != 0 && strcmp(kind, "tcp") != 0) {
 		field = "healthchecks";

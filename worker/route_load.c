@@ -75,10 +75,9 @@ static struct str secret(const struct snap_view *view, const char *text)
 	return keep(text);
 }
 
-static void client_certificate_read(struct service *s, const struct snap_view *view)
+static void client_certificate_read(struct service *s, const struct snap_view *view, const char *id)
 {
-	struct str record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE,
-			str_of(s->rec->client_certificate_id));
+	struct str record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE, str_of(id));
 	Sluice__Record__Certificate *rec = NULL;
 
 	if (record.n != 0)
@@ -89,6 +88,20 @@ static void client_certificate_read(struct service *s, const struct snap_view *v
 	s->tls.cert_pem = secret(view, rec->cert);
 	s->tls.key_pem = secret(view, rec->key);
 	sluice__record__certificate__free_unpacked(rec, NULL);
+}
+
+/* A service that has none shows that of the upstream which its host names. */
+static void upstream_certificate_read(struct service *s, const struct snap_view *view)
+{
+	struct str record = snap_get_by_name(
+			view, SLUICE__RECORD__KIND__UPSTREAM, str_of(s->rec->host));
+	Sluice__Record__Upstream *rec = NULL;
+
+	if (record.n != 0)
+		rec = sluice__record__upstream__unpack(NULL, record.n, (const uint8_t *)record.p);
+	if (rec != NULL && rec->client_certificate_id[0] != '\0')
+		client_certificate_read(s, view, rec->client_certificate_id);
+	sluice__record__upstream__free_unpacked(rec, NULL);
 }
 
 static void authorities_read(struct service *s, const struct snap_view *view)
@@ -116,7 +129,9 @@ static void authorities_read(struct service *s, const struct snap_view *view)
 static bool tls_read(struct service *s, const struct snap_view *view)
 {
 	if (s->rec->client_certificate_id[0] != '\0')
-		client_certificate_read(s, view);
+		client_certificate_read(s, view, s->rec->client_certificate_id);
+	else if (strcmp(s->rec->protocol, "https") == 0)
+		upstream_certificate_read(s, view);
 	if (s->rec->n_ca_certificate_ids != 0)
 		authorities_read(s, view);
 	return !tls_context_is_own(&s->tls) || tls_context_id(s->tls_id, &s->tls) == 0;

@@ -348,3 +348,21 @@ def test_a_client_that_ends_first_still_hears_the_service_over_tls(node, authori
     assert exactly(s, len(want), rest) == want
     assert s.recv(1) == b""
     s.close()
+
+
+def test_a_service_without_a_certificate_shows_that_of_its_upstream(node, authority):
+    origin = TlsOrigin(authority.issue("tls.test"), client_ca=authority.cert)
+    of_upstream, of_service = (node.make("/certificates", pem(authority.issue(f"{name}.test"))) for name in ("upstream", "service"))
+    node.make("/upstreams", {"name": "up.test", "host_header": "tls.test", "client_certificate": {"id": of_upstream["id"]}})
+    node.make("/upstreams/up.test/targets", {"target": f"127.0.0.1:{origin.port}"})
+    serve(node, origin.port, "bare", None)
+    serve(node, origin.port, "own", None, client_certificate={"id": of_service["id"]})
+    for name in ("bare", "own"):
+        assert node.admin("PATCH", f"/services/s-{name}", {"host": "up.test"}).status_code == 200
+    node.wait_settled()
+    assert node.get("/bare").status_code == 200, node.log()[-2000:]
+    assert node.get("/own").status_code == 200
+    assert origin.clients == ["upstream.test", "service.test"]
+    assert node.admin("PATCH", "/upstreams/up.test", {"client_certificate": None}).status_code == 200
+    node.wait_settled()
+    assert node.get("/bare").status_code == 502, "a change counts at once"
