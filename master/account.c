@@ -139,7 +139,7 @@ static void add_bandwidth(struct buf *out, const struct traffic_sum *s)
 static void add_spread(struct buf *out, const struct traffic_sum *s, enum traffic_time time)
 {
 	const struct traffic_spread_sum *spread = &s->spreads[time];
-	sl_auto_buf set = {.p = NULL};
+	sl_auto_buf set = {.p = NULL}, before = {.p = NULL};
 	const char *labels;
 	struct metric m;
 	unsigned n;
@@ -151,12 +151,16 @@ static void add_spread(struct buf *out, const struct traffic_sum *s, enum traffi
 	labels = buf_z(&set);
 	if (spread->count == 0 || labels == NULL)
 		return;
+	buf_printf(&before, "%s_bucket{%s,le=\"", m.name, labels);
 	for (unsigned i = 0; i < n; i++) {
 		below += spread->n[i];
-		buf_printf(out, "%s_bucket{%s,le=\"%u\"} %" PRIu64 "\n", m.name, labels,
-				bounds_ms[i], below);
+		buf_add_str(out, buf_str(&before));
+		metric_number(out, bounds_ms[i]);
+		buf_add(out, "\"} ", 3);
+		metric_number(out, below);
+		buf_add(out, "\n", 1);
 	}
-	buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", m.name, labels, spread->count);
+	buf_printf(out, "%s+Inf\"} %" PRIu64 "\n", buf_z(&before), spread->count);
 	buf_printf(out, "%s_sum{%s} %.3f\n", m.name, labels, (double)spread->sum_ns / 1e6);
 	buf_printf(out, "%s_count{%s} %" PRIu64 "\n", m.name, labels, spread->count);
 }

@@ -244,19 +244,6 @@ json_t *latency_json(const struct latency *l)
 	return json_pack("{s:o}", "plugins", list);
 }
 
-/* 64 bits in decimal; returns where they begin. */
-#define DIGITS_MAX 21
-static const char *digits(char ret[DIGITS_MAX], uint64_t v)
-{
-	char *p = ret + DIGITS_MAX - 1;
-
-	*p = '\0';
-	do
-		*--p = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	return p;
-}
-
 /* What one histogram's lines have in common; a node has thousands of them. */
 struct series {
 	struct buf *out;
@@ -267,11 +254,9 @@ struct series {
 
 static void add_line(struct series *s, const char *bound, uint64_t n)
 {
-	char text[DIGITS_MAX];
-
 	buf_add(s->out, s->before.p, s->before.n);
 	buf_add_str(s->out, str_of(bound));
-	buf_add_str(s->out, str_of(digits(text, n)));
+	metric_number(s->out, n);
 	buf_add(s->out, "\n", 1);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "master/metric.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -120,12 +119,29 @@ void metric_labels(struct buf *out, enum metric_id id, ...)
 	va_end(values);
 }
 
+void metric_number(struct buf *out, uint64_t v)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	buf_add(out, p, (size_t)(text + sizeof(text) - p));
+}
+
+/* Made once. */
+static const char *name_kept(enum metric_id id)
+{
+	static char names[METRIC_COUNT][METRIC_NAME_MAX];
+
+	if (names[id][0] == '\0')
+		name_of(&rows[id], names[id]);
+	return names[id];
+}
+
 static void begin_line(struct buf *out, enum metric_id id, va_list values)
 {
-	char name[METRIC_NAME_MAX];
-
-	name_of(&rows[id], name);
-	buf_add(out, name, strlen(name));
+	buf_add_str(out, str_of(name_kept(id)));
 	if (rows[id].labels[0] == '\0')
 		return;
 	buf_add(out, "{", 1);
@@ -140,10 +156,13 @@ void metric_line(struct buf *out, enum metric_id id, uint64_t v, ...)
 	va_start(values, v);
 	begin_line(out, id, values);
 	va_end(values);
-	if (is_ns(&rows[id]))
+	if (is_ns(&rows[id])) {
 		buf_printf(out, " %.9f\n", (double)v / 1e9);
-	else
-		buf_printf(out, " %" PRIu64 "\n", v);
+		return;
+	}
+	buf_add(out, " ", 1);
+	metric_number(out, v);
+	buf_add(out, "\n", 1);
 }
 
 void metric_line_f(struct buf *out, enum metric_id id, double v, ...)

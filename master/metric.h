@@ -24,6 +24,8 @@ struct metric {
 };
 
 void metric_get(enum metric_id id, struct metric *ret);
+/* v in decimal; a scrape has tens of thousands, too many for printf. */
+void metric_number(struct buf *out, uint64_t v);
 /* # HELP and # TYPE. */
 void metric_head(struct buf *out, enum metric_id id);
 /* One line.  After v a text for each label of the metric, in the table's order; v is in the
