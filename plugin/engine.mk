@@ -4,6 +4,7 @@ noinst_LIBRARIES += plugin/libpdk.a plugin/libengine.a
 plugin_libpdk_a_SOURCES = \
 	plugin/inflate.c plugin/inflate.h \
 	plugin/pdk.c plugin/pdk.h \
+	plugin/pdk_subtable.c plugin/pdk_subtable.h \
 	plugin/pdk_args.c plugin/pdk_args.h \
 	plugin/pdk_body.c plugin/pdk_body.h \
 	plugin/pdk_exit.c plugin/pdk_exit.h \
@@ -165,6 +166,12 @@ tests_unit_test_pdk_jwe_SOURCES = tests/unit/test_pdk_jwe.c $(PDK_ROWS)
 tests_unit_test_pdk_jwe_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_pdk_jwe_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_pdk_jwe_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_pdk_subtable
+tests_unit_test_pdk_subtable_SOURCES = tests/unit/test_pdk_subtable.c
+tests_unit_test_pdk_subtable_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_pdk_subtable_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_pdk_subtable_LDADD = $(ENGINE_TEST_LDADD)
+
 check_PROGRAMS += tests/unit/test_pdk_contract
 tests_unit_test_pdk_contract_SOURCES = tests/unit/test_pdk_contract.c tests/unit/pdk_contract.h \
 	tests/unit/pdk_phases.h $(ENGINE_BENCH)

@@ -38,17 +38,22 @@ static const struct constant constants[] = {
 #undef X
 };
 
-void ngx_const_open(lua_State *L, int env_index)
+bool ngx_push_constant(lua_State *L, struct str name)
 {
-	pdk_push_table(L, env_index, "ngx");
-	for (size_t i = 0; i < PDK_COUNT(constants); i++) {
-		lua_pushinteger(L, constants[i].value);
-		lua_setfield(L, -2, constants[i].name);
+	if (str_eq(name, STR("null"))) {
+		lua_pushlightuserdata(L, NULL);
+		return true;
 	}
-	lua_pushlightuserdata(L, NULL);
-	lua_setfield(L, -2, "null");
-	lua_pop(L, 1);
+	for (size_t i = 0; i < PDK_COUNT(constants); i++)
+		if (str_eq(name, str_of(constants[i].name))) {
+			lua_pushinteger(L, constants[i].value);
+			return true;
+		}
+	return false;
+}
 
+void ngx_config_open(lua_State *L, int env_index)
+{
 	/* The versions whose API this is, as code that asks for them expects. */
 	pdk_push_table(L, env_index, "ngx.config");
 	lua_pushliteral(L, "http");

@@ -89,20 +89,37 @@ static const struct field *find_field(lua_State *L)
 	return NULL;
 }
 
+/* What nobody asked for yet; kept from here on. */
+static int make_value(lua_State *L, struct str name)
+{
+	if (!pdk_push_registered(L, "ngx", name) && !ngx_push_constant(L, name) &&
+			!ngx_push_subtable(L, name))
+		return 0;
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, lua_upvalueindex(1));
+	return 1;
+}
+
 /* upvalue 1: the real table */
 static int ngx_index(lua_State *L)
 {
 	const struct field *f;
+	struct str name;
 
+	lua_settop(L, 2);
 	lua_pushvalue(L, 2);
 	lua_rawget(L, lua_upvalueindex(1));
 	if (!lua_isnil(L, -1))
 		return 1;
+	lua_pop(L, 1);
 	f = find_field(L);
-	if (f == NULL)
-		return 1;
-	f->get(L);
-	return 1;
+	if (f != NULL)
+		return f->get(L), 1;
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	name.p = lua_tolstring(L, 2, &name.n);
+	return make_value(L, name);
 }
 
 static int ngx_newindex(lua_State *L)
@@ -204,29 +221,26 @@ static void make_proxy(lua_State *L, lua_CFunction index, lua_CFunction newindex
 	lua_setmetatable(L, -2);
 }
 
-static void seal_subtable(lua_State *L, int ngx, const char *name, const char *full_name)
+void ngx_arg_open(lua_State *L, int env_index)
 {
-	lua_getfield(L, ngx, name);
-	vm_seal(L, full_name);
-	lua_setfield(L, ngx, name);
+	pdk_push_table(L, env_index, "ngx.arg");
+	make_proxy(L, arg_index, arg_newindex, 0);
+	lua_pop(L, 1);
+}
+
+void ngx_header_open(lua_State *L, int env_index)
+{
+	pdk_push_table(L, env_index, "ngx.header");
+	make_proxy(L, header_index, header_newindex, 0);
+	lua_pop(L, 1);
 }
 
 void ngx_field_open(lua_State *L, int env_index)
 {
-	static const char *const subtables[][2] = {{"config", "ngx.config"}, {"re", "ngx.re"},
-			{"req", "ngx.req"}, {"resp", "ngx.resp"}, {"worker", "ngx.worker"}};
 	int ngx;
 
 	pdk_push_table(L, env_index, "ngx");
 	ngx = lua_gettop(L);
-	lua_newtable(L);
-	make_proxy(L, arg_index, arg_newindex, 0);
-	lua_setfield(L, ngx, "arg");
-	lua_newtable(L);
-	make_proxy(L, header_index, header_newindex, 0);
-	lua_setfield(L, ngx, "header");
-	for (size_t i = 0; i < PDK_COUNT(subtables); i++)
-		seal_subtable(L, ngx, subtables[i][0], subtables[i][1]);
 	lua_newtable(L);
 	make_proxy(L, ngx_index, ngx_newindex, ngx);
 	lua_setfield(L, env_index, "ngx");

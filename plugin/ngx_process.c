@@ -95,5 +95,9 @@ static const struct pdk_function worker_functions[] = {WORKER_FUNCTIONS(PDK_ROW)
 void ngx_process_open(lua_State *L, int env_index)
 {
 	pdk_register(L, env_index, "ngx", functions, PDK_COUNT(functions));
+}
+
+void ngx_worker_open(lua_State *L, int env_index)
+{
 	pdk_register(L, env_index, "ngx.worker", worker_functions, PDK_COUNT(worker_functions));
 }

@@ -148,21 +148,28 @@ static const struct pdk_function *find_row(
 	return NULL;
 }
 
+bool pdk_push_registered(lua_State *L, const char *path, struct str name)
+{
+	const struct pdk_function *row = NULL;
+
+	for (size_t i = 0; i < n_makers && row == NULL; i++)
+		row = find_row(&makers[i], path, name, pdk_host(L)->level);
+	if (row != NULL)
+		push_function(L, row);
+	return row != NULL;
+}
+
 /* __index(t, name); upvalue: the path. */
 static int make_one(lua_State *L)
 {
 	const char *path = lua_touserdata(L, lua_upvalueindex(1));
-	const struct pdk_function *row = NULL;
 	struct str name;
 
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
 	name.p = lua_tolstring(L, 2, &name.n);
-	for (size_t i = 0; i < n_makers && row == NULL; i++)
-		row = find_row(&makers[i], path, name, pdk_host(L)->level);
-	if (row == NULL)
+	if (!pdk_push_registered(L, path, name))
 		return 0;
-	push_function(L, row);
 	lua_pushvalue(L, 2);
 	lua_pushvalue(L, -2);
 	lua_rawset(L, 1);
@@ -189,12 +196,14 @@ static void set_maker(lua_State *L, const char *field, lua_CFunction make, const
 	lua_setfield(L, -2, field);
 }
 
-/* The table at the top makes its functions later; false: it cannot.  Tables below the root only:
- * `ngx` has a metatable of another kind, and so have those that are called. */
+/* The table at the top makes its functions later; false: it cannot.  Tables below the root, and
+ * `ngx`, which has a metatable of its own; not those that are called. */
 static bool make_later(lua_State *L, const char *path, const struct pdk_function *rows, size_t n)
 {
 	bool is_maker;
 
+	if (strcmp(path, "ngx") == 0)
+		return note_maker(path, rows, n);
 	if (strchr(path, '.') == NULL || rows[0].name[0] == '\0')
 		return false;
 	if (lua_getmetatable(L, -1)) {

@@ -99,6 +99,9 @@ extern pdk_observe_fn *pdk_observer;
 void pdk_announce(const char *path, const struct pdk_function *rows, size_t n);
 /* Pushes the table `path` below the table at env_index, made where absent. */
 void pdk_push_table(lua_State *L, int env_index, const char *path);
+/* Pushes the function of that name that was registered at path, one whose table's own metatable
+ * asks for it ("ngx").  False, and nothing: there is none. */
+bool pdk_push_registered(lua_State *L, const char *path, struct str name);
 
 struct pdk_slot;
 struct pdk_sockets; /* plugin/ngx_socket.h */
@@ -229,3 +232,5 @@ void pdk_push_request_table(lua_State *L, enum pdk_request_table which);
 void pdk_open(lua_State *L, int env_index);
 /* Provided by libngx.a. */
 void ngx_open(lua_State *L, int env_index);
+/* All of its parts at once, as an observer wants it; `ngx` is a plain table then. */
+void ngx_open_all(lua_State *L, int env_index);

@@ -346,12 +346,16 @@ static int index_cache(lua_State *L)
 	X("invalidate_local", NULL, PDK_ANY, VM_STRICT, "Method (key): as invalidate")
 /* clang-format on */
 
+void pdk_provide_lock(lua_State *L)
+{
+	vm_provide_module(L, "resty.lock", open_lock);
+}
+
 void pdk_open_cache(lua_State *L, int env_index)
 {
 	static const struct pdk_function rows[] = {CACHE_FUNCTIONS(PDK_ROW)};
 
 	pdk_announce("kong.cache", rows, PDK_COUNT(rows));
-	vm_provide_module(L, "resty.lock", open_lock);
 	pdk_push_table(L, env_index, "kong.cache");
 	lua_createtable(L, 0, 3);
 	lua_pushcfunction(L, index_cache);

@@ -175,7 +175,7 @@ static void open_configuration(lua_State *L, int env_index)
 	lua_pop(L, 1);
 }
 
-static void open_constants(lua_State *L, int env_index)
+void pdk_open_constants(lua_State *L, int env_index)
 {
 	pdk_push_table(L, env_index, "kong");
 	set_text(L, "version", CONTRACT_VERSION);
@@ -214,5 +214,4 @@ void pdk_open_node(lua_State *L, int env_index)
 	pdk_register(L, env_index, "kong.nginx", nginx, PDK_COUNT(nginx));
 	pdk_register(L, env_index, "kong.cluster", cluster, PDK_COUNT(cluster));
 	open_configuration(L, env_index);
-	open_constants(L, env_index);
 }

@@ -34,3 +34,7 @@
 #define X(part) void pdk_open_##part(lua_State *L, int env_index);
 PDK_PART_TABLE(X)
 #undef X
+/* The fields of `kong` that are no tables. */
+void pdk_open_constants(lua_State *L, int env_index);
+/* require "resty.lock" */
+void pdk_provide_lock(lua_State *L);

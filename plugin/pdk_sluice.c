@@ -289,38 +289,7 @@ static int dict_method_ttl(lua_State *L)
 
 /* ---- making them ---- */
 
-/* The length in front keeps ("a", "b:c") and ("a:b", "c") apart. */
-static int make(lua_State *L, const char *class, char kind)
-{
-	struct str name = pdk_check_str(L, 1, "name must be a string");
-
-	if (name.n == 0 || name.n > DICT_KEY_MAX - 8)
-		return luaL_error(L, "name must have between 1 and %d bytes", DICT_KEY_MAX - 8);
-	lua_settop(L, 1);
-	lua_createtable(L, 1, 0);
-	lua_pushfstring(L, "%c%d:", kind, (int)name.n);
-	lua_pushvalue(L, 1);
-	lua_concat(L, 2);
-	lua_rawseti(L, 2, 1);
-	lua_getfield(L, LUA_REGISTRYINDEX, class);
-	lua_setmetatable(L, 2);
-	return 1;
-}
-
-static int make_counter(lua_State *L)
-{
-	return make(L, COUNTER_CLASS, 'c');
-}
-
-static int make_dict(lua_State *L)
-{
-	return make(L, DICT_CLASS, 'd');
-}
-
 /* clang-format off */
-#define SLUICE_FUNCTIONS(X) \
-	X("counter", make_counter, PDK_ANY, VM_STRICT, "(name): the counter of that name, shared by all workers of the node") \
-	X("dict", make_dict, PDK_ANY, VM_STRICT, "(name): the dictionary of that name, shared by all workers of the node")
 #define COUNTER_METHODS(X) \
 	X("incr", counter_incr, PDK_ANY, VM_STRICT, "Method (n = 1, ttl): adds n, exactly; the new value. The ttl (seconds) of the first one counts.") \
 	X("get", counter_get, PDK_ANY, VM_STRICT, "Method: the value, 0 when there is none.") \
@@ -346,17 +315,70 @@ static void make_class(lua_State *L, const char *class, const struct pdk_functio
 	lua_setfield(L, -2, "__index");
 	lua_pushboolean(L, 0);
 	lua_setfield(L, -2, "__metatable");
-	lua_setfield(L, LUA_REGISTRYINDEX, class);
-	lua_pop(L, 1);
+	lua_replace(L, scratch);
 }
+
+/* Pushes the metatable of counters, or of dictionaries; made when it is asked for first. */
+static void push_class(lua_State *L, bool is_dict)
+{
+	static const struct pdk_function counter[] = {COUNTER_METHODS(PDK_ROW)};
+	static const struct pdk_function dict[] = {DICT_METHODS(PDK_ROW)};
+	const char *class = is_dict ? DICT_CLASS : COUNTER_CLASS;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, class);
+	if (!lua_isnil(L, -1))
+		return;
+	lua_pop(L, 1);
+	if (is_dict)
+		make_class(L, class, dict, PDK_COUNT(dict));
+	else
+		make_class(L, class, counter, PDK_COUNT(counter));
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, class);
+}
+
+/* The length in front keeps ("a", "b:c") and ("a:b", "c") apart. */
+static int make(lua_State *L, bool is_dict)
+{
+	struct str name = pdk_check_str(L, 1, "name must be a string");
+
+	if (name.n == 0 || name.n > DICT_KEY_MAX - 8)
+		return luaL_error(L, "name must have between 1 and %d bytes", DICT_KEY_MAX - 8);
+	lua_settop(L, 1);
+	lua_createtable(L, 1, 0);
+	lua_pushfstring(L, "%c%d:", is_dict ? 'd' : 'c', (int)name.n);
+	lua_pushvalue(L, 1);
+	lua_concat(L, 2);
+	lua_rawseti(L, 2, 1);
+	push_class(L, is_dict);
+	lua_setmetatable(L, 2);
+	return 1;
+}
+
+static int make_counter(lua_State *L)
+{
+	return make(L, false);
+}
+
+static int make_dict(lua_State *L)
+{
+	return make(L, true);
+}
+
+/* clang-format off */
+#define SLUICE_FUNCTIONS(X) \
+	X("counter", make_counter, PDK_ANY, VM_STRICT, "(name): the counter of that name, shared by all workers of the node") \
+	X("dict", make_dict, PDK_ANY, VM_STRICT, "(name): the dictionary of that name, shared by all workers of the node")
+/* clang-format on */
 
 void pdk_open_sluice(lua_State *L, int env_index)
 {
 	static const struct pdk_function functions[] = {SLUICE_FUNCTIONS(PDK_ROW)};
-	static const struct pdk_function counter[] = {COUNTER_METHODS(PDK_ROW)};
-	static const struct pdk_function dict[] = {DICT_METHODS(PDK_ROW)};
 
-	make_class(L, COUNTER_CLASS, counter, PDK_COUNT(counter));
-	make_class(L, DICT_CLASS, dict, PDK_COUNT(dict));
+	if (pdk_observer != NULL) {
+		push_class(L, false);
+		push_class(L, true);
+		lua_pop(L, 2);
+	}
 	pdk_register(L, env_index, "sluice", functions, PDK_COUNT(functions));
 }
