@@ -156,9 +156,9 @@ int upstream_check(struct op *op, enum entity_type type, const json_t *entity)
 		field = "use_srv_name";
 		why = "SRV records are not looked up";
 	} else if ((is_probed(active, "healthy") || is_probed(active, "unhealthy")) &&
-			kind != NULL && strcmp(kind, "http") != 0 && strcmp(kind, "tcp") != 0) {
+			kind != NULL && strncmp(kind, "grpc", 4) == 0) {
 		field = "healthchecks";
-		why = "active checks are of type http or tcp";
+		why = "active checks are of type http, https or tcp";
 	}
 	if (field == NULL)
 		return 0;

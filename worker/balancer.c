@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "shm/ipc.h"
+#include "worker/worker.h"
 
 #define NAME_FRESH_MS \
 	1000 /* how long addresses are taken as they are; the cache below knows TTLs */
@@ -430,22 +431,22 @@ void balancers_set_view(struct balancers *all, struct snap_view *view)
 	all->generation++;
 }
 
-int balancers_new(struct balancers **ret, struct event_base *base, struct dns *dns,
-		struct timer_wheel *timers, uint32_t slot, struct why *why)
+int balancers_new(struct balancers **ret, struct worker *w, struct why *why)
 {
 	struct balancers *all = calloc(1, sizeof(*all));
 	int r;
 
 	if (all == NULL)
 		return why_errno(why, ENOMEM, "balancers");
-	r = health_worker_open(&all->health, IPC_FD_HEALTH, slot, why);
+	r = health_worker_open(&all->health, IPC_FD_HEALTH, w->slot, why);
 	if (r != 0) {
 		free(all);
 		return r;
 	}
-	all->base = base;
-	all->dns = dns;
-	all->timers = timers;
+	all->base = w->base;
+	all->dns = w->dns;
+	all->timers = &w->timers;
+	all->tls = w->tls;
 	*ret = all;
 	return 0;
 }

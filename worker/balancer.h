@@ -14,14 +14,17 @@
 #include "worker/dns.h"
 #include "worker/io.h"
 #include "worker/timer.h"
+#include "worker/upstream_tls.h"
 
 struct balancer;
 struct balancers;
+struct worker;
 
 /* One probe at a time (worker/balancer_probe.c). */
 struct probe {
 	struct io io;
-	struct timer timer; /* to the next one, or the time limit of this */
+	struct timer timer;    /* to the next one, or the time limit of this */
+	struct tls_link *link; /* https: over io, from its connection on */
 	bool is_running;
 	size_t sent, got;
 	char answer[16]; /* the beginning of the status line */
@@ -74,15 +77,15 @@ struct balancers {
 	struct event_base *base;
 	struct dns *dns;
 	struct timer_wheel *timers;
+	struct upstream_tls *tls;
 	struct health_worker *health;
 	struct snap_view *view;
 	uint64_t generation;
 	struct balancer *first;
 };
 
-/* slot: whose region of shm/health, inherited, is told. */
-int balancers_new(struct balancers **ret, struct event_base *base, struct dns *dns,
-		struct timer_wheel *timers, uint32_t slot, struct why *why);
+/* Of w's base, dns, timers, tls and slot, which must outlive it. */
+int balancers_new(struct balancers **ret, struct worker *w, struct why *why);
 void balancers_free(struct balancers *all);
 SL_DEFINE_AUTO(balancers);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Active health checks: a connection, and for http a GET whose status counts.  Every worker that
- * uses an upstream probes its targets for itself.
+ * Active health checks: a connection, and for http and https a GET whose status counts.  Every
+ * worker that uses an upstream probes its targets for itself.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,12 +40,18 @@ static void set_next(struct backend *e)
 		timer_set(e->balancer->all->timers, &e->probe.timer, in_ms);
 }
 
-static void probe_over(struct backend *e, enum balance_outcome outcome, int status)
+static void probe_close(struct probe *p)
 {
-	struct probe *p = &e->probe;
-
+	if (p->link != NULL)
+		tls_link_close(p->link);
+	p->link = NULL;
 	io_close(&p->io);
 	p->is_running = false;
+}
+
+static void probe_over(struct backend *e, enum balance_outcome outcome, int status)
+{
+	probe_close(&e->probe);
 	(void)backend_judge(e, check_of(e), outcome, status);
 	set_next(e);
 }
@@ -129,7 +135,9 @@ static void on_ready(void *arg)
 	const Sluice__Record__HealthCheck *check = check_of(e);
 	int r = check_connected(&e->probe);
 
-	if (r == 0 && check != NULL && strcmp(check->type, "http") == 0) {
+	if (r == 0 && e->probe.link != NULL)
+		r = tls_link_handshake(e->probe.link);
+	if (r == 0 && check != NULL && strncmp(check->type, "http", 4) == 0) {
 		r = send_request(e, check);
 		if (r == 0)
 			r = read_status(&e->probe);
@@ -138,6 +146,18 @@ static void on_ready(void *arg)
 		probe_over(e, BALANCE_ANSWERED, r);
 	else if (r != -EAGAIN)
 		probe_over(e, BALANCE_TCP_FAILED, 0);
+}
+
+/* False: no memory. */
+static bool add_tls(struct backend *e, const Sluice__Record__HealthCheck *check)
+{
+	struct upstream_target target = {.peer = e->peer,
+			.is_tls = true,
+			.is_verified = check->https_verify_certificate,
+			.name = upstream_tls_name(str_of(check->https_sni), str_of(e->host))};
+
+	return strcmp(check->type, "https") != 0 ||
+	       tls_link_open(&e->probe.link, e->balancer->all->tls, &e->probe.io, &target) == 0;
 }
 
 static void probe_start(struct backend *e, const Sluice__Record__HealthCheck *check)
@@ -155,6 +175,8 @@ static void probe_start(struct backend *e, const Sluice__Record__HealthCheck *ch
 	}
 	p->is_running = true;
 	timer_set(all->timers, &p->timer, check->timeout_ms);
+	if (!add_tls(e, check))
+		probe_over(e, BALANCE_TCP_FAILED, 0);
 }
 
 static void on_timer(void *arg)
@@ -187,6 +209,5 @@ void backend_probe_stop(struct backend *e)
 
 	timer_clear(&p->timer);
 	if (p->is_running)
-		io_close(&p->io);
-	p->is_running = false;
+		probe_close(p);
 }

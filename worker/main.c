@@ -387,8 +387,6 @@ static int worker_open(struct worker *w, struct why *why)
 	if (r == 0)
 		r = dns_new(&w->dns, w->base, w->conf, why);
 	if (r == 0)
-		r = balancers_new(&w->balancers, w->base, w->dns, &w->timers, w->slot, why);
-	if (r == 0)
 		r = real_ip_new(&w->real_ip, w->conf, why);
 	if (r == 0)
 		r = upconn_pool_new(&w->upstreams, w);
@@ -396,6 +394,8 @@ static int worker_open(struct worker *w, struct why *why)
 		r = cosocket_pool_new(&w->plugin_sockets, w, why);
 	if (r == 0)
 		r = upstream_tls_new(&w->tls, w->conf, w->stat, why);
+	if (r == 0)
+		r = balancers_new(&w->balancers, w, why);
 	if (r == 0 && conf_has_tls(w->conf))
 		r = tls_server_new(&w->tls_server, w->conf, w->board, why);
 	if (r == 0)
@@ -443,7 +443,6 @@ static void worker_close(struct worker *w)
 	listeners_free(w);
 	upconn_pool_free(w->upstreams);
 	cosocket_pool_free(w->plugin_sockets);
-	upstream_tls_free(w->tls);
 	tls_server_free(w->tls_server);
 	master_link_free(w->master);
 	route_table_free(w->routes);
@@ -455,6 +454,7 @@ static void worker_close(struct worker *w)
 	dict_free(w->dict);
 	real_ip_free(w->real_ip);
 	balancers_free(w->balancers);
+	upstream_tls_free(w->tls);
 	dns_free(w->dns);
 	snap_view_unref(w->view);
 	snapshot_free(w->snapshot);

@@ -10,6 +10,7 @@ import requests
 from node import eventually
 from origin import Origin, reply
 from ports import free_port
+from tls_origin import Authority, TlsOrigin
 
 
 @contextlib.contextmanager
@@ -310,3 +311,30 @@ def test_an_operator_takes_a_target_out_and_brings_it_back(make_node):
         assert node.admin("PUT", f"/upstreams/up/targets/{its_id}/{text(a)}/healthy").status_code == 204
         eventually(lambda: node.get("/r").status_code == 200 and seen([a]) != [0], "it is used again")
         assert node.admin("PUT", "/upstreams/up/targets/127.0.0.1:1/healthy").status_code == 404
+
+
+def test_probes_over_tls_verify_the_certificate_by_the_name_that_is_asked_for(make_node, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    is_ill = threading.Event()
+    behave = lambda r: reply(b"{}", "503 Service Unavailable") if is_ill.is_set() else None
+    node = make_node(workers="1", lua_ssl_trusted_certificate=authority.cert).start()
+    probed = {}
+    for name, fields in (("right", {"https_sni": "probe.test"}), ("wrong", {"https_sni": "other.test"}),
+                         ("lax", {"https_sni": "other.test", "https_verify_certificate": False})):
+        probed[name] = TlsOrigin(authority.issue("probe.test"), behave)
+        balanced(node, {probed[name]: 100}, name=name, path=f"/{name}", healthchecks={"active": {
+            "type": "https", "http_path": "/health", **fields, "timeout": 5,
+            "healthy": {"interval": 0.1, "successes": 1}, "unhealthy": {"interval": 0.1, "tcp_failures": 1, "http_failures": 1}}})
+        node.get(f"/{name}")
+    is_told = lambda name, state: eventually(lambda: list(told(node, name).values()) == [state], f"{name} is {state}")
+    is_told("wrong", "unhealthy")
+    for name in ("right", "lax"):
+        eventually(lambda n=name: any(r["target"] == "/health" for r in probed[n].requests), f"{name} is probed")
+        is_told(name, "healthy")
+    assert probed["right"].names[-1] == "probe.test" and probed["lax"].names[-1] == "other.test"
+    is_ill.set()
+    is_told("right", "unhealthy")
+    is_ill.clear()
+    is_told("right", "healthy")
+    for origin in probed.values():
+        origin.close()
