@@ -50,6 +50,7 @@ MODULE_LUA = \
 	plugin/module_lua/_der_class.lua \
 	plugin/module_lua/_digest_class.lua \
 	plugin/module_lua/_fed_class.lua \
+	plugin/module_lua/_http_proxy.lua \
 	plugin/module_lua/_http_wire.lua \
 	plugin/module_lua/_jwe.lua \
 	plugin/module_lua/_jwk.lua \
@@ -215,7 +216,11 @@ tests_fuzz_fuzz_lyaml_SOURCES = tests/fuzz/fuzz_lyaml.c
 tests_fuzz_fuzz_lyaml_CFLAGS = $(AM_CFLAGS)
 tests_fuzz_fuzz_lyaml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_lyaml_LDADD = $(LIBNGX) $(LIBPLUGIN) $(LIBBASE) $(YAML_LIBS) $(JANSSON_LIBS)
-noinst_PROGRAMS += tests/fuzz/fuzz_x509 tests/fuzz/fuzz_module
+noinst_PROGRAMS += tests/fuzz/fuzz_x509 tests/fuzz/fuzz_module tests/fuzz/fuzz_client
+tests_fuzz_fuzz_client_SOURCES = tests/fuzz/fuzz_client.c
+tests_fuzz_fuzz_client_CFLAGS = $(AM_CFLAGS) $(VM_CFLAGS) $(JANSSON_CFLAGS)
+tests_fuzz_fuzz_client_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_client_LDADD = $(LIBNGX) $(LIBPDK) $(LIBVM) $(LIBPLUGIN) $(LIBBASE) $(NGX_LIBS) $(VM_LIBS)
 tests_fuzz_fuzz_x509_SOURCES = tests/fuzz/fuzz_x509.c
 tests_fuzz_fuzz_x509_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS)
 tests_fuzz_fuzz_x509_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS) -fsanitize=fuzzer

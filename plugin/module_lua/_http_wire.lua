@@ -89,8 +89,8 @@ local function target_of(params)
   return path
 end
 
--- The head of a request; headers is a table of resty.http_headers.
-function wire.request_head(params, headers)
+-- The head of a request; headers is a table of resty.http_headers; prefix: in front of its path, for a proxy.
+function wire.request_head(params, headers, prefix)
   local method = upper(params.method or "GET")
   local target, err = target_of(params)
   if not target then
@@ -99,7 +99,7 @@ function wire.request_head(params, headers)
   if not find(method, "^[%w!#$%%&'*+.^_`|~-]+$") then
     return nil, "invalid method"
   end
-  local out = { method, " ", target, params.version == 1.0 and " HTTP/1.0\r\n" or " HTTP/1.1\r\n" }
+  local out = { method, " ", (prefix or "") .. target, params.version == 1.0 and " HTTP/1.0\r\n" or " HTTP/1.1\r\n" }
   local ok
   ok, err = add_fields(out, headers)
   if not ok then

@@ -112,6 +112,11 @@ function tcp:sslhandshake(_, name, is_verified)
   if not self.id then
     return nil, "closed"
   end
+  if self.pos <= #self.buf then
+    -- it came in the clear, and must not be taken for what TLS protects
+    drop(self)
+    return nil, "unread data before the handshake"
+  end
   local ok, err = C.net_handshake(self.id, type(name) == "string" and name or "", is_verified and true or false, self.connect_ms)
   if not ok then
     return nil, err

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- An HTTP/1.1 client over ngx.socket: connections, requests, bodies in pieces or whole.
 local C = ...
+local proxy = C.part("_http_proxy")
 local wire = C.part("_http_wire")
 local new_headers = C.part("resty.http_headers").new
 local concat, error, ipairs, pairs, setmetatable, tonumber, tostring, type = table.concat, error, ipairs, pairs, setmetatable,
   tonumber, tostring, type
-local format, gsub, lower, upper = string.format, string.gsub, string.lower, string.upper
+local find, format, gsub, lower, upper = string.find, string.format, string.gsub, string.lower, string.upper
 
 local tcp = ngx.socket.tcp
 local BODY_MAX = 8 * 1024 * 1024
@@ -41,8 +42,13 @@ function methods.parse_uri(_, uri, is_query_in_path)
   return wire.parse_uri(uri, is_query_in_path)
 end
 
-function methods.set_proxy_options()
-  error("resty.http: proxies are not supported", 2)
+-- http_proxy, https_proxy: URIs; …_authorization; no_proxy: hosts and domains, comma-separated.
+function methods:set_proxy_options(options)
+  self.proxy_opts = type(options) == "table" and options or nil
+end
+
+function methods:get_proxy_uri(scheme, host)
+  return (proxy.choose(self.proxy_opts, scheme, host))
 end
 
 local function bare(host)
@@ -50,8 +56,41 @@ local function bare(host)
 end
 
 -- Connections that differ in any of this are not the same.
-local function pool_name(scheme, o, port, is_verified)
-  return concat({ scheme or "", o.host, tostring(port), tostring(is_verified), o.ssl_server_name or "" }, ":")
+local function pool_name(scheme, o, port, is_verified, via, authorization)
+  return concat({ scheme or "", o.host, tostring(port), tostring(is_verified), o.ssl_server_name or "", via or "",
+    via and authorization or "" }, ":")
+end
+
+-- To the host, or to a proxy on the way there; nil and why.
+local function dial(self, o, scheme, port, is_verified)
+  local options = o.proxy_opts or self.proxy_opts
+  local via, authorization = proxy.choose(options, scheme or "http", bare(o.host))
+  local host, at = bare(o.host), port
+  local target = find(o.host, "^[^%[].*:") and "[" .. o.host .. "]" or o.host
+  self.prefix, self.proxy_authorization = nil, nil
+  if via then
+    if find(target, "[%s%c]") then
+      return nil, "bad host name"
+    end
+    host, at = proxy.address(via)
+    if not host then
+      return nil, at
+    end
+  end
+  local ok, err = self.sock:connect(bare(host), at,
+    { pool = o.pool or pool_name(scheme, o, port, is_verified, via, authorization), pool_size = o.pool_size })
+  if not ok or not via then
+    return ok, err
+  end
+  if scheme ~= "https" then
+    self.prefix = concat({ "http://", target, ":", tostring(port) })
+    self.proxy_authorization = authorization
+    return true
+  end
+  if self.sock:getreusedtimes() == 0 then
+    return proxy.tunnel(self.sock, target, port, authorization)
+  end
+  return true
 end
 
 local function connect_with(self, o)
@@ -62,9 +101,10 @@ local function connect_with(self, o)
   local port = o.port or wire.DEFAULT_PORTS[scheme or "http"]
   local is_verified = scheme == "https" and o.ssl_verify ~= false
   self.host, self.port, self.scheme, self.keepalive, self.is_busy = o.host, port, scheme, true, false
-  local ok, err = self.sock:connect(bare(o.host), port,
-    { pool = o.pool or pool_name(scheme, o, port, is_verified), pool_size = o.pool_size })
+  self.pending = 0
+  local ok, err = dial(self, o, scheme, port, is_verified)
   if not ok then
+    self.sock:close()
     return nil, err
   end
   if scheme ~= "https" then
@@ -101,7 +141,7 @@ function methods:ssl_handshake(_, name, is_verified)
 end
 
 function methods:set_keepalive(...)
-  if self.keepalive and not self.is_busy then
+  if self.keepalive and not self.is_busy and (self.pending or 0) == 0 then
     return self.sock:setkeepalive(...)
   end
   self.sock:close()
@@ -127,6 +167,9 @@ local function fields_of(self, params)
     fields["Host"] = is_usual and self.host or format("%s:%d", self.host or "", self.port or 0)
   end
   fields["User-Agent"] = fields["User-Agent"] or USER_AGENT
+  if self.proxy_authorization then
+    fields["Proxy-Authorization"] = self.proxy_authorization
+  end
   if params.version == 1.0 and not fields["Connection"] then
     fields["Connection"] = "Keep-Alive"
   end
@@ -234,6 +277,7 @@ local function response_of(self, head, method)
 end
 
 function methods:read_response(params)
+  self.pending = self.pending and self.pending > 0 and self.pending - 1 or 0
   local head, err = wire.read_head(self.sock)
   if not head then
     return nil, err
@@ -241,20 +285,21 @@ function methods:read_response(params)
   return response_of(self, head, upper(params.method or "GET"))
 end
 
-function methods:send_request(params)
+-- is_piped: others of its pipeline are on their way.
+local function send_request(self, params, is_piped)
   local fields = fields_of(self, params)
   local is_chunked, err = frame_body(fields, params)
   if is_chunked == nil then
     return nil, err
   end
   local head
-  head, err = wire.request_head(params, fields)
+  head, err = wire.request_head(params, fields, self.prefix)
   if not head then
     return nil, err
   end
   local is_awaited = params.body ~= nil and fields["Expect"] and lower(tostring(fields["Expect"])) == "100-continue"
   local is_small = type(params.body) == "string" and not is_awaited
-  if self.is_busy then
+  if (self.is_busy or (self.pending or 0) > 0) and not is_piped then
     return nil, "the response before this request has not been read"
   end
   if fields["Connection"] and wire.has_token(fields["Connection"], "close") then
@@ -262,6 +307,7 @@ function methods:send_request(params)
   end
   -- until its response is read: what comes late must not answer another request
   self.is_busy = true
+  self.pending = (self.pending or 0) + 1
   local ok
   ok, err = self.sock:send(is_small and head .. params.body or head)
   if not ok then
@@ -276,6 +322,7 @@ function methods:send_request(params)
     if interim.status ~= 100 then
       -- the body was not wanted, and will not follow
       self.keepalive = false
+      self.pending = self.pending - 1
       return response_of(self, interim, upper(params.method or "GET"))
     end
   end
@@ -286,6 +333,10 @@ function methods:send_request(params)
     end
   end
   return true
+end
+
+function methods:send_request(params)
+  return send_request(self, params)
 end
 
 function methods:request(params)
@@ -300,8 +351,43 @@ function methods:request(params)
   return self:read_response(params)
 end
 
-function methods.request_pipeline()
-  error("resty.http: request_pipeline is not supported: send one request after the other", 2)
+-- A response of a pipeline: read when it is first looked at, behind all of that before it.
+local function piped_response(self, pipe, i, params)
+  local is_read, response, err = false, nil, nil
+  return setmetatable({}, { __metatable = false, __index = function(_, key)
+    if not is_read then
+      is_read = true
+      if pipe.next == i and (i == 1 or not self.is_busy) then
+        pipe.next = i + 1
+        response, err = self:read_response(params)
+      else
+        self.keepalive = false
+        err = "the response before this one has not been read"
+      end
+    end
+    if response then
+      return response[key]
+    end
+    return key == "err" and err or nil
+  end })
+end
+
+-- All requests at once, then the responses, in their order: each is read, with its body, before the next one.
+function methods:request_pipeline(requests)
+  for i, params in ipairs(requests) do
+    if params.headers and params.headers["Expect"] == "100-continue" then
+      return nil, "Cannot pipeline request specifying Expect: 100-continue"
+    end
+    local ok, err = send_request(self, params, i > 1)
+    if not ok then
+      return nil, err
+    end
+  end
+  local pipe, responses = { next = 1 }, {}
+  for i, params in ipairs(requests) do
+    responses[i] = piped_response(self, pipe, i, params)
+  end
+  return responses
 end
 
 local function request_uri(self, uri, params)
@@ -310,7 +396,7 @@ local function request_uri(self, uri, params)
     return nil, err
   end
   local o = { scheme = parts[1], host = parts[2], port = parts[3], pool = params.keepalive_pool_name,
-    pool_size = params.keepalive_pool, ssl_verify = params.ssl_verify, ssl_server_name = params.ssl_server_name }
+    pool_size = params.keepalive_pool, proxy_opts = params.proxy_opts, ssl_verify = params.ssl_verify, ssl_server_name = params.ssl_server_name }
   local ok
   ok, err = connect_with(self, o)
   if not ok then
