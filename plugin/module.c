@@ -44,6 +44,11 @@ static const struct {
 				"it makes pointers into OpenSSL, which plugins do not hold"},
 		{"resty.openssl.stack",
 				"it makes pointers into OpenSSL, which plugins do not hold"},
+		{"resty.ada", "use socket.url and kong.tools.uri for URLs"},
+		{"resty.ada.search", "use ngx.decode_args and ngx.encode_args"},
+		{"resty.evp", "use resty.openssl.pkey"},
+		{"resty.passwdqc", "there is no dictionary to judge passwords by"},
+		{"xmlua", "there is no reader of XML"},
 		{"kong.tools.jose", "use resty.jwt for tokens, resty.openssl.pkey for keys"},
 };
 

@@ -237,6 +237,10 @@ static void modules_that_cannot_be_here_say_why(void **state)
 			{"require 'resty.openssl.param'", "pointers into OpenSSL"},
 			{"require 'resty.openssl.stack'", "pointers into OpenSSL"},
 			{"require 'kong.tools.jose'", "resty.jwt"},
+			{"require 'resty.ada'", "socket.url"},
+			{"require 'resty.evp'", "resty.openssl.pkey"},
+			{"require 'resty.passwdqc'", "no dictionary"},
+			{"require 'xmlua'", "no reader of XML"},
 			{"require 'ffi'", "require 'ffi' not allowed within sandbox"});
 }
 
