@@ -52,7 +52,6 @@ TEXT_VAR(ssl_server_name, x->request.tls_sni)
 TEXT_VAR(uri, x->request.path)
 TEXT_VAR(upstream_host, x->upstream.host_header)
 TEXT_VAR(upstream_scheme, x->upstream.scheme)
-TEXT_VAR(upstream_addr, x->n_tries != 0 ? x->tries[x->n_tries - 1].peer.ip : STR_NONE)
 TEXT_VAR(route_id, x->route.id)
 TEXT_VAR(route_name, x->route.name)
 TEXT_VAR(service_id, x->service.id)
@@ -136,10 +135,35 @@ static void get_status(lua_State *L, const struct exchange *x)
 
 static void get_upstream_status(lua_State *L, const struct exchange *x)
 {
-	if (x->response.service_status == 0)
+	pdk_push_upstream_status(L, x);
+	if (lua_objlen(L, -1) != 0)
+		return;
+	lua_pop(L, 1);
+	lua_pushnil(L);
+}
+
+/* Of each try, as "10.0.0.1:80, [::1]:80". */
+static void get_upstream_addr(lua_State *L, const struct exchange *x)
+{
+	luaL_Buffer b;
+	char port[16];
+
+	if (x->n_tries == 0) {
 		lua_pushnil(L);
-	else
-		push_decimal(L, (uint64_t)x->response.service_status);
+		return;
+	}
+	luaL_buffinit(L, &b);
+	for (uint32_t i = 0; i < x->n_tries; i++) {
+		const struct endpoint *peer = &x->tries[i].peer;
+		bool is_v6 = str_find_char(peer->ip, ':') >= 0;
+
+		luaL_addstring(&b, i != 0 ? ", " : "");
+		luaL_addstring(&b, is_v6 ? "[" : "");
+		luaL_addlstring(&b, peer->ip.p, peer->ip.n);
+		snprintf(port, sizeof(port), "%s:%u", is_v6 ? "]" : "", (unsigned)peer->port);
+		luaL_addstring(&b, port);
+	}
+	luaL_pushresult(&b);
 }
 
 static void push_span(lua_State *L, uint64_t from_ns, uint64_t to_ns)

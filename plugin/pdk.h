@@ -201,6 +201,8 @@ long pdk_opt_count(lua_State *L, int arg, const char *what, long absent, long mi
 
 /* STR_NONE pushes nil. */
 void pdk_push_str(lua_State *L, struct str s);
+/* The status of each try, as "502, 200"; "" when the request went nowhere. */
+void pdk_push_upstream_status(lua_State *L, const struct exchange *x);
 /* return pdk_fail(L, "…") : nil, text */
 int pdk_fail(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The running phase makes n bytes more of a body or a header; over its limit it is ended here.

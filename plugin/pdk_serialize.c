@@ -163,19 +163,36 @@ static void set_tries(lua_State *L, const struct exchange *x)
 	lua_setfield(L, -2, "tries");
 }
 
+void pdk_push_upstream_status(lua_State *L, const struct exchange *x)
+{
+	uint32_t n = x->n_tries;
+	luaL_Buffer b;
+	char text[16];
+
+	luaL_buffinit(L, &b);
+	for (uint32_t i = 0; i < n || i == 0; i++) {
+		int status = i < n ? x->tries[i].state_code : 0;
+
+		if (status == 0 && i + 1 >= n)
+			status = x->response.service_status;
+		if (status != 0)
+			snprintf(text, sizeof(text), "%s%d", i != 0 ? ", " : "", status);
+		else
+			snprintf(text, sizeof(text), "%s", i != 0 ? ", -" : n != 0 ? "-" : "");
+		luaL_addstring(&b, text);
+	}
+	luaL_pushresult(&b);
+}
+
 static void set_upstream(lua_State *L, const struct exchange *x)
 {
-	char status[16];
-
 	if (x->upstream.path.n != 0)
 		push_uri(L, x->upstream.path, x->request.raw_query);
 	else
 		lua_pushliteral(L, "");
 	lua_setfield(L, -2, "upstream_uri");
-	if (x->response.service_status != 0) {
-		snprintf(status, sizeof(status), "%d", x->response.service_status);
-		set_str(L, "upstream_status", str_of(status));
-	}
+	pdk_push_upstream_status(L, x);
+	lua_setfield(L, -2, "upstream_status");
 }
 
 static void set_entities(lua_State *L, const struct exchange *x)

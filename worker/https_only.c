@@ -21,8 +21,8 @@ void req_answer_https_only(struct req *q, const struct route *r)
 	struct str to;
 
 	if (code == 0 || code == 426) {
-		q->x.response.source = RESPONSE_FROM_ERROR;
 		exchange_answer_error(&q->x, 426, STR("Please use HTTPS protocol"));
+		q->x.response.source = RESPONSE_FROM_EXIT;
 		headers_set_id(&q->x.answer.headers, HEADER_CONNECTION, STR("Upgrade"));
 		headers_set_id(&q->x.answer.headers, HEADER_UPGRADE, STR("TLS/1.2, HTTP/1.1"));
 		return;

@@ -184,8 +184,10 @@ enum step {
 
 static void answer(struct req *q, int status, const char *message)
 {
-	q->x.response.source = RESPONSE_FROM_ERROR;
 	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
+	/* What the gateway says in words of its own is an exit to plugins, as in the reference. */
+	if (message != NULL)
+		q->x.response.source = RESPONSE_FROM_EXIT;
 }
 
 static void refuse(struct req *q, int status, const char *message)

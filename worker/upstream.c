@@ -22,8 +22,9 @@ enum up_next {
 static enum up_next fail_with(struct req *q, int status, const char *message)
 {
 	req_release_upstream(q, false);
-	q->x.response.source = RESPONSE_FROM_ERROR;
 	exchange_answer_error(&q->x, status, message != NULL ? str_of(message) : STR_NONE);
+	if (message != NULL)
+		q->x.response.source = RESPONSE_FROM_EXIT;
 	return UP_OVER;
 }
 

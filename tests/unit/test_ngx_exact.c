@@ -251,6 +251,27 @@ static void every_variable_is_there(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", rows);
 }
 
+static void tried_twice(struct bench *b)
+{
+	prepare(b);
+	b->x.n_tries = 2;
+	b->x.tries[0] = (struct exchange_try){.peer = {STR("10.0.0.1"), 80}, .state_code = 504};
+	b->x.tries[1] = (struct exchange_try){.peer = {STR("fd00::2"), 81}};
+	b->x.response.service_status = 202;
+}
+
+static void upstream_variables_name_every_try(void **state)
+{
+	static const struct pdk_row rows[] = {
+			{"ngx.var.upstream_addr", "10.0.0.1:80, [fd00::2]:81"},
+			{"ngx.var.upstream_status", "504, 202"},
+			{"kong.service.response.get_status()", "202"},
+	};
+
+	pdk_rows_prepare = tried_twice;
+	PDK_ROWS_CHECK(*state, "log", "", rows);
+}
+
 static void four_variables_can_be_written(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -335,6 +356,7 @@ int main(void)
 			BENCH_TEST(dates_are_those_of_http),
 			BENCH_TEST(every_option_of_a_regex_does_what_it_says),
 			BENCH_TEST(every_variable_is_there),
+			BENCH_TEST(upstream_variables_name_every_try),
 			BENCH_TEST(four_variables_can_be_written),
 			BENCH_TEST(a_request_can_be_rewritten),
 	};
