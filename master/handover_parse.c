@@ -246,7 +246,7 @@ int handover_parse(struct handover **ret, struct str text, struct why *why)
 
 	if (handover_new(&h) < 0)
 		return why_errno(why, ENOMEM, "handover");
-	if (!take_line(&text, &line))
+	if (str_find_char(text, '\0') >= 0 || !take_line(&text, &line))
 		return refuse_format(line, why);
 	rest = line;
 	if (!str_eq(take_word(&rest), FIRST_WORD) || !str_to_u64(rest, &format) ||

@@ -385,7 +385,7 @@ def test_workers_that_were_just_taken_away_end_as_they_would_have(make_serving, 
 
 
 def test_pinned_maps_go_on_and_are_removed_by_the_last_image(make_serving, install, bpffs):
-    node = make_serving({"bpf_pin_dir": str(bpffs / "sluice"), "bpf_pin_mode": "0644"})
+    node = make_serving({}, bpf_pin_dir=str(bpffs / "sluice"), bpf_pin_mode="0644")
     pins = bpffs / "sluice"
     node.plugin("counts", COUNTER)
     node.make("/plugins", {"name": "counts"})

@@ -159,6 +159,8 @@ static void a_slot_has_one_process_and_a_record_has_an_end(void **state)
 	assert_int_equal(handover_parse(&back, STR("sluice-handover 1\nend\nfd board 5\n"), &why),
 			-EPROTO);
 	assert_int_equal(handover_parse(&back, STR("sluice-handover 1\nend"), &why), -EPROTO);
+	assert_int_equal(handover_parse(&back, STR("sluice-handover 1\nsame a\0b c\nend\n"), &why),
+			-EPROTO);
 }
 
 /* A record cut anywhere is refused, whatever is left of it. */
