@@ -50,6 +50,8 @@ worker_libworker_a_SOURCES = \
 	worker/route_attributes.c worker/route_load.c worker/route_regex.c \
 	worker/timer.c worker/timer.h \
 	worker/tls_context.c worker/tls_context.h \
+	worker/tls_layer.c worker/tls_layer.h \
+	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream_path.c worker/upstream_path.h
 worker_libworker_a_CPPFLAGS = $(AM_CPPFLAGS) $(LLHTTP_CPPFLAGS)
 worker_libworker_a_CFLAGS = $(AM_CFLAGS) $(EVENT_CFLAGS) $(PCRE2_CFLAGS) $(PROTOBUF_C_CFLAGS) \
@@ -75,11 +77,9 @@ worker_sluice_worker_SOURCES = \
 	worker/reply_head.c worker/respond.c \
 	worker/req.c worker/req.h worker/req_body.c worker/req_ops.c \
 	worker/text.h worker/tunnel.c \
-	worker/tls_layer.c worker/tls_layer.h \
 	worker/tls_server.c worker/tls_server.h \
 	worker/tracing.c worker/tracing.h \
 	worker/upconn.c worker/upconn.h \
-	worker/upstream_tls.c worker/upstream_tls.h \
 	worker/upstream.c worker/upstream_head.c \
 	worker/upstream_target.c worker/upstream_reply.c worker/upstream_send.c
 worker_sluice_worker_CFLAGS = $(worker_libworker_a_CFLAGS)
@@ -106,8 +106,8 @@ tests_unit_test_certificates_CFLAGS = $(UNIT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPEN
 tests_unit_test_certificates_LDADD = worker/libworker.a $(LIBPLUGIN) $(LIBSNAPWRITE) $(LIBSHM) $(LIBBASE) \
 	$(LIBPLUGIN_LIBS) $(SHM_LIBS) $(SNAPWRITE_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_balancer_SOURCES = tests/unit/test_balancer.c
-tests_unit_test_balancer_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PROTOBUF_C_CFLAGS)
-tests_unit_test_balancer_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
+tests_unit_test_balancer_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS) $(PROTOBUF_C_CFLAGS) $(OPENSSL_CFLAGS)
+tests_unit_test_balancer_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(OPENSSL_LIBS) $(UNIT_LIBS)
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) $(EVENT_CFLAGS)
 tests_unit_test_dns_LDADD = $(WORKER_TEST_LDADD) $(LIBSHM) $(LIBBASE) $(SHM_LIBS) $(UNIT_LIBS)
