@@ -17,6 +17,7 @@ struct assoc_entry {
 struct assoc {
 	const struct assoc_kind *kind;
 	uint32_t n_sets, sweep_at;
+	uint64_t swept_for; /* the generation of sweep_at */
 	uint64_t seed, clock;
 	struct assoc_entry entries[];
 };
@@ -126,6 +127,11 @@ void assoc_put(struct assoc *a, struct str key, uint64_t generation, void *value
 
 bool assoc_sweep(struct assoc *a, uint64_t generation, uint32_t n_sets)
 {
+	/* sets that were swept for an older one may hold what was new then */
+	if (a->swept_for != generation) {
+		a->swept_for = generation;
+		a->sweep_at = 0;
+	}
 	for (; n_sets != 0; n_sets--) {
 		struct assoc_entry *e = &a->entries[a->sweep_at * WAYS];
 

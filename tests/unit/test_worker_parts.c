@@ -131,6 +131,26 @@ static void test_the_cache_forgets_older_generations(void **state)
 	assert_int_equal(b.refs, 2);
 }
 
+static void test_a_sweep_begins_anew_with_every_generation(void **state)
+{
+	static const struct assoc_kind kind = {thing_ref, thing_unref};
+	struct thing a = {1};
+	struct assoc *cache;
+
+	(void)state;
+	for (uint32_t swept = 1; swept < 16; swept++) {
+		assert_int_equal(assoc_new(&cache, 16, &kind), 0);
+		assert_false(assoc_sweep(cache, 1, swept));
+		for (int i = 0; i < 32; i++)
+			assoc_put(cache, (struct str){(const char *)&i, sizeof(i)}, 1, &a);
+		assert_true(a.refs > 16);
+		while (!assoc_sweep(cache, 2, 3))
+			;
+		assert_int_equal(a.refs, 1);
+		assoc_free(cache);
+	}
+}
+
 static void test_the_cache_stays_bounded(void **state)
 {
 	static const struct assoc_kind kind = {thing_ref, thing_unref};
@@ -174,6 +194,7 @@ int main(void)
 			cmocka_unit_test(test_blocks_hold_their_addresses),
 			cmocka_unit_test(test_literal_addresses_need_no_look_up),
 			cmocka_unit_test(test_the_cache_forgets_older_generations),
+			cmocka_unit_test(test_a_sweep_begins_anew_with_every_generation),
 			cmocka_unit_test(test_the_cache_stays_bounded),
 	};
 
