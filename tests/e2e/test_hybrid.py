@@ -81,6 +81,14 @@ def test_what_a_control_plane_says_of_itself_and_of_its_nodes(cluster):
     assert node["ip"] == "127.0.0.1" and node["address"].endswith(" CN=node")
     text = control.ctl("status").stdout
     assert "data-planes" in text and "generation" not in text
+    labels = f'node_id="{node["id"]}",hostname="{node["hostname"]}",ip="127.0.0.1"'
+    lines = control.admin("GET", "/metrics").text
+    assert f'kong_data_plane_version_compatible{{{labels},kong_version="{node["version"]}"}} 1\n' in lines
+    assert f"kong_data_plane_last_seen{{{labels}}} " in lines
+    assert f"kong_data_plane_config_hash{{{labels}}} " in lines and "kong_node_info{" in lines
+    assert control.make("/upstreams", {"name": "u"}) and control.make("/upstreams/u/targets", {"target": "h:80"})
+    assert control.admin("GET", "/upstreams/u/health").json()["data"][0]["health"] == "HEALTHCHECKS_OFF"
+    assert control.admin("PUT", "/upstreams/u/targets/h:80/unhealthy").status_code == 503, "it has no workers"
 
 
 def test_a_data_plane_serves_and_restarts_without_its_control_plane_and_catches_up(cluster, origin):
