@@ -163,27 +163,6 @@ static void set_tries(lua_State *L, const struct exchange *x)
 	lua_setfield(L, -2, "tries");
 }
 
-void pdk_push_upstream_status(lua_State *L, const struct exchange *x)
-{
-	uint32_t n = x->n_tries;
-	luaL_Buffer b;
-	char text[16];
-
-	luaL_buffinit(L, &b);
-	for (uint32_t i = 0; i < n || i == 0; i++) {
-		int status = i < n ? x->tries[i].state_code : 0;
-
-		if (status == 0 && i + 1 >= n)
-			status = x->response.service_status;
-		if (status != 0)
-			snprintf(text, sizeof(text), "%s%d", i != 0 ? ", " : "", status);
-		else
-			snprintf(text, sizeof(text), "%s", i != 0 ? ", -" : n != 0 ? "-" : "");
-		luaL_addstring(&b, text);
-	}
-	luaL_pushresult(&b);
-}
-
 static void set_upstream(lua_State *L, const struct exchange *x)
 {
 	if (x->upstream.path.n != 0)
