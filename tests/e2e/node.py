@@ -90,6 +90,8 @@ class Node:
             "status_listen": f"127.0.0.1:{self.status_port}",
             "workers": "2",
         }
+        if SLOW > 1:  # OpenSSL and the PDK take as much longer; the code that LuaJIT makes does not
+            self.conf["plugin_limits_cpu_ms"] = str(10 * SLOW)
         self.conf.update(conf)
         self.conf_path = self.directory / "sluice.yaml"
         self.log_path = self.directory / "log"

@@ -270,7 +270,7 @@ def test_plugins_see_the_connection_as_it_is(tls_node, origin):
             eventually(lambda: f"tls=TLSv1.3/{s.cipher()[0]}/NONE" in node.log(), "the log's tls")
             assert "s_dn" not in saw and "chain" not in saw
     saw = node.get("/r").json()
-    assert saw["scheme"] == "http" and not {"https", "version", "sni", "shared"} & set(saw)
+    assert saw["scheme"] == "http" and saw["https"] == "" and not {"version", "sni", "shared"} & set(saw)
 
 
 def test_services_hear_of_https_in_the_forwarded_headers(tls_node, origin):
