@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from clients import StreamOrigin  # noqa: E402
 from node import BUILD, Node, eventually  # noqa: E402
 from origin import Origin  # noqa: E402
+from upgrades import install_into  # noqa: E402
 
 
 def pytest_configure(config):
@@ -128,3 +129,9 @@ def make_serving(make_node, streaming):
         eventually(lambda: node.get("/r").status_code == 200 and node.get("/stream").status_code == 200, "it serves")
         return node
     return make
+
+
+@pytest.fixture
+def install(tmp_path):
+    """install(name): the path of a sluiced with its programs beside it."""
+    return lambda name="new", replace=(): install_into(tmp_path / name, replace)

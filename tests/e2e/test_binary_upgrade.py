@@ -2,7 +2,7 @@
 import contextlib
 import json
 import os
-import shutil
+import re
 import signal
 import socket
 import subprocess
@@ -10,13 +10,13 @@ import threading
 import time
 
 import pytest
-from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients, processes
+from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients
 from load import Load
-from node import BUILD, eventually, slow
+from node import BUILD, ROOT, eventually, slow
 from ports import free_port
 from stream_ends import make_certificates
+from upgrades import old_ones_end, running, script, upgrade
 
-PROGRAMS = ("master/sluiced", "worker/sluice-worker", "control/sluice-control", "plugin/sluice-check")
 COUNTER = """
     local P = { PRIORITY = 10, VERSION = "1.0" }
     function P:access(conf)
@@ -26,47 +26,6 @@ COUNTER = """
         if kong.request.get_query_arg("keep") then dict:set("kept", kong.request.get_query_arg("keep")) end
     end
     return P"""
-
-
-@pytest.fixture
-def install(tmp_path):
-    """install(name): a directory with every program, as a package would put it there."""
-    def make(name="new", replace=()):
-        directory = tmp_path / name
-        directory.mkdir(exist_ok=True)
-        for program in PROGRAMS:
-            shutil.copy2(BUILD / program, directory / program.split("/")[1])
-        for program, text in dict(replace).items():
-            (directory / program).unlink()
-            script(directory / program, text)
-        return directory / "sluiced"
-    return make
-
-
-def script(path, text):
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
-
-
-def running(pid):
-    return os.readlink(f"/proc/{pid}/exe")
-
-
-def upgrade(node, binary, *args):
-    shown = json.loads(node.ctl("--json", "upgrade", str(binary), *args).stdout)
-    assert shown["state"] == "done" and shown["to"]["program"] == str(binary)
-    return shown
-
-
-def old_ones_end(node):
-    eventually(lambda: processes(node, "draining") == [], "the old workers have ended", 40)
-
-
-def serves_as_before(node, pid):
-    assert node.process.pid == pid and node.process.poll() is None
-    assert node.get("/r").status_code == 200
-    assert all(w["state"] == "ready" for w in node.workers())
 
 
 @MODES
@@ -172,64 +131,6 @@ def test_an_old_process_that_does_not_end_is_cut_off_in_time(make_serving, insta
         assert client.recv(1000) == b""
 
 
-REFUSED = {
-    "missing": (None, "No such file"),
-    "a directory": ("", "is not a file"),
-    "not executable": ("#!/bin/sh\n", "cannot be executed"),
-    "no program": ("no program at all\n", "Exec format error"),
-    "something else": ("#!/bin/sh\nexit 0\n", "is not a sluiced, or one that cannot take over"),
-    "an older sluiced": ("#!/bin/sh\necho \"sluiced: unrecognized option '$3'\" >&2\nexit 2\n", "unrecognized option '--handover-check'"),
-    "another format": ("#!/bin/sh\necho sluice-handover 99 9.9.9 abc\n", "takes over by format 99"),
-    "crashes": ("#!/bin/sh\nkill -SEGV $$\n", "ended in signal 11"),
-    "hangs": ("#!/bin/sh\nexec sleep 60\n", "did not say within 1000 ms"),
-    "talks without end": ("#!/bin/sh\nexec yes\n", "did not say within 1000 ms"),
-    "says why": ("#!/bin/sh\necho not today >&2\nexit 1\n", "not today"),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_a_binary_that_cannot_take_over_is_refused_and_nothing_changes(make_node, origin, tmp_path, what):
-    node = make_node(workers="1", **WITHOUT_BPF).start()
-    node.route_to(origin)
-    node.wait_settled()
-    pid, workers = node.process.pid, node.worker_pids()
-    text, reason = REFUSED[what]
-    binary = tmp_path / "other"
-    if text == "":
-        binary.mkdir()
-    elif text is not None:
-        binary.write_text(text)
-        binary.chmod(0o644 if what == "not executable" else 0o755)
-    if text is None or what == "not executable":  # the command looks for it; root may read anything
-        answer = subprocess.run(["curl", "-s", "--unix-socket", node.prefix / "sluiced.sock", "-XPOST", f"http://x/upgrade?binary={binary}"],
-                                capture_output=True, text=True, check=True)
-        assert reason in json.loads(answer.stdout)["message"]
-    else:
-        refused = node.ctl("upgrade", "--timeout", "1s", str(binary), check=False)
-        assert refused.returncode == 1 and reason in refused.stderr, refused.stderr
-    shown = node.status("/upgrade")
-    assert shown["state"] == "refused" and reason in shown["reason"] and shown["upgrades"] == 0
-    assert 'msg="upgrade refused: nothing has changed"' in node.log()
-    assert node.worker_pids() == workers
-    serves_as_before(node, pid)
-
-
-def test_a_configuration_that_cannot_be_taken_over_is_refused(make_serving, install):
-    node = make_serving(WITHOUT_BPF)
-    pid, binary = node.process.pid, install()
-    for key, value, reason in (("traffic_routes", "2000", 'traffic_routes: is "1024" in the running sluiced, "2000" in the configuration now'),
-                               ("workers_max", "9", "workers_max: is "), ("nonsense", "1", "nonsense")):
-        before = dict(node.conf)
-        node.conf[key] = value
-        node.write_conf()
-        refused = node.ctl("upgrade", str(binary), check=False)
-        assert refused.returncode == 1 and reason in refused.stderr, refused.stderr
-        node.conf = before
-    node.write_conf()
-    serves_as_before(node, pid)
-    upgrade(node, binary)
-
-
 def test_keys_that_workers_read_are_taken_from_the_file_as_it_is_now(make_serving, install):
     node = make_serving(WITHOUT_BPF)
     assert "X-Kong-Upstream-Status" not in node.get("/r").headers
@@ -237,50 +138,6 @@ def test_keys_that_workers_read_are_taken_from_the_file_as_it_is_now(make_servin
     node.write_conf()
     upgrade(node, install())
     assert node.get("/r").headers["X-Kong-Upstream-Status"] == "200"
-
-
-@MODES
-def test_an_image_that_cannot_begin_gives_the_process_back(make_serving, install, how):
-    """Its status port is taken, which no check sees."""
-    node = make_serving(how)
-    pid, workers = node.process.pid, node.worker_pids()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        node.conf["status_listen"] += f", 127.0.0.1:{taken.getsockname()[1]}"
-        node.write_conf()
-        with all_kinds_of_clients(node):
-            failed = node.ctl("upgrade", str(install()), check=False)
-        assert failed.returncode == 1 and "cannot listen on" in failed.stderr, failed.stderr
-    assert node.worker_pids() == workers and running(pid) == str(BUILD / "master/sluiced")
-    assert node.status("/upgrade")["state"] == "failed"
-    assert "going back to the image before this one" in node.log()
-    serves_as_before(node, pid)
-    upgrade(node, install())
-
-
-@MODES
-def test_workers_that_cannot_begin_are_given_up_with_their_master(make_serving, install, how):
-    node = make_serving(how)
-    pid, workers = node.process.pid, node.worker_pids()
-    with all_kinds_of_clients(node):
-        failed = node.ctl("upgrade", str(install(replace={"sluice-worker": "#!/bin/sh\nexit 3\n"})), check=False)
-    assert failed.returncode == 1 and "its first worker did not become ready" in failed.stderr, failed.stderr
-    assert node.worker_pids() == workers and running(pid) == str(BUILD / "master/sluiced")
-    serves_as_before(node, pid)
-    upgrade(node, install("good"))
-    old_ones_end(node)
-
-
-def test_an_old_binary_that_is_gone_can_still_be_gone_back_to(make_serving, install):
-    node = make_serving(WITHOUT_BPF)
-    first = install("first")
-    upgrade(node, first)
-    first.unlink()
-    bad = install("bad", replace={"sluice-worker": "#!/bin/sh\nexit 3\n"})
-    assert node.ctl("upgrade", str(bad), check=False).returncode == 1
-    assert running(node.process.pid) == f"{first} (deleted)"
-    serves_as_before(node, node.process.pid)
 
 
 def test_sigusr2_takes_what_is_at_its_path_now(make_serving, install):
@@ -485,3 +342,45 @@ def is_zombie_of(pid, parent):
     except OSError:
         return False
     return fields[0] == "Z" and int(fields[1]) == parent
+
+
+NOT_SHARED = {"CHANNEL", "CONF", "WAKE", "LISTENERS"}
+
+
+@MODES
+def test_new_workers_have_the_very_memory_that_the_old_ones_had(make_serving, install, how):
+    """Every area that a worker inherits, also one that is added to the table later."""
+    table = dict(re.findall(r"\tX\((\w+), (\d+), ", (ROOT / "shm/ipc.h").read_text().split("IPC_INHERIT_TABLE(X)")[1]))
+    areas = {name: int(fd) for name, fd in table.items() if name not in NOT_SHARED}
+    assert len(areas) >= 6
+    node, binary = make_serving(how), install()
+
+    def looks(pid):
+        """A memfd by its inode, a BPF map by its id."""
+        found = {}
+        for name, fd in areas.items():
+            with contextlib.suppress(OSError):
+                info = open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii").read()
+                bpf = re.search(r"^map_id:\s(\d+)$", info, re.M)
+                found[name] = f"map {bpf[1]}" if bpf else os.stat(f"/proc/{pid}/fd/{fd}").st_ino
+        return found
+    before = looks(node.worker_pids()[0])
+    if os.getuid() != 0:
+        pytest.skip("workers are not dumpable: root alone looks at what they have open")
+    assert set(before) >= {"STAT", "DICT", "TRAFFIC", "BREAKER"}
+    upgrade(node, binary)
+    assert looks(node.worker_pids()[0]) == before
+    node.ctl("workers", "scale", "3")
+    assert looks(node.worker_pids()[2]) == before
+    assert running(node.worker_pids()[2]) == str(binary.parent / "sluice-worker")
+
+
+def test_a_worker_that_is_down_at_that_moment_comes_back_as_the_new_binary_s(make_serving, install):
+    node, binary = make_serving(WITHOUT_BPF, worker_restart_delay_ms="3000"), install()
+    os.kill(node.worker_pids()[0], signal.SIGKILL)
+    eventually(lambda: len(node.worker_pids()) == 1, "one is down")
+    upgrade(node, binary)
+    eventually(lambda: len(node.worker_pids()) == 2, "it is back")
+    assert {running(p) for p in node.worker_pids()} == {str(binary.parent / "sluice-worker")}
+    with all_kinds_of_clients(node):
+        pass
