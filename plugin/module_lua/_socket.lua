@@ -88,11 +88,16 @@ function tcp:settimeouts(connect_ms, send_ms, read_ms)
   self.connect_ms, self.send_ms, self.read_ms = timeout_of(connect_ms), timeout_of(send_ms), timeout_of(read_ms)
 end
 
+-- Blames the caller of the function that calls this.
+local function check_host(host)
+  if type(host) ~= "string" then
+    error("bad argument #1 to 'connect' (string expected, got " .. type(host) .. ")", 3)
+  end
+end
+
 function tcp:connect(host, port, options)
   check_phase()
-  if type(host) ~= "string" then
-    error("bad argument #1 to 'connect' (string expected, got " .. type(host) .. ")", 2)
-  end
+  check_host(host)
   if sub(host, 1, 5) == "unix:" then
     return nil, "egress to " .. host .. " denied by plugin_egress"
   end
@@ -433,10 +438,11 @@ function socket.udp()
   return new(udp_meta, true)
 end
 
-function socket.connect(...)
+function socket.connect(host, ...)
   check_phase()
+  check_host(host)
   local self = new(tcp_meta, false)
-  local ok, err = self:connect(...)
+  local ok, err = self:connect(host, ...)
   if not ok then
     return nil, err
   end

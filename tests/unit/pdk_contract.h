@@ -272,7 +272,7 @@
 	X("ngx.worker.exiting", "access", "()", "false", NO_ARGUMENTS) \
 	X("ngx.socket.tcp", "access", "()", "table", NO_ARGUMENTS) \
 	X("ngx.socket.stream", "access", "()", "table", NO_ARGUMENTS) \
-	X("ngx.socket.connect", "access", "('127.0.0.1', 80)", "nil, there is no network in this run", "()", "no place! _socket:434: bad argument #1 to 'connect' (string expected, got nil)") \
+	X("ngx.socket.connect", "access", "('127.0.0.1', 80)", "nil, there is no network in this run", "()", "! bad argument #1 to 'connect' (string expected, got nil)") \
 	X("ngx.socket.udp", "access", "()", "table", NO_ARGUMENTS) \
 	X("ngx.location.capture", "access", "('/x')", "! ngx.location.capture: there are no subrequests here: use require(\"resty.http\"):request_uri()", NO_ARGUMENTS) \
 	X("ngx.location.capture_multi", "access", "({})", "! ngx.location.capture: there are no subrequests here: use require(\"resty.http\"):request_uri()", NO_ARGUMENTS) \
