@@ -60,17 +60,39 @@ static void cut_deleted(char *path)
 		path[n - (sizeof(mark) - 1)] = '\0';
 }
 
+static bool is_this(const char *path)
+{
+	struct stat named, ours;
+
+	return stat(path, &named) == 0 && stat("/proc/self/exe", &ours) == 0 &&
+	       named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+}
+
+/* As it was started: a symbolic link there may lead to another version by and by. */
+static void find_program(char *ret, size_t size)
+{
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, ret, size - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	ret[n > 0 ? n : 0] = '\0';
+	/* /proc: the way back to a file that is no longer there */
+	if (ret[0] == '/' && strncmp(ret, "/proc/", 6) != 0 && is_this(ret))
+		return;
+	n = readlink("/proc/self/exe", ret, size - 1);
+	ret[n > 0 ? n : 0] = '\0';
+	cut_deleted(ret);
+}
+
 const struct image *image_self(void)
 {
 	static struct image self = {.binary_fd = -1};
-	ssize_t n;
 
 	if (self.version != NULL)
 		return &self;
 	self.version = PACKAGE_VERSION;
-	n = readlink("/proc/self/exe", self.program, sizeof(self.program) - 1);
-	self.program[n > 0 ? n : 0] = '\0';
-	cut_deleted(self.program);
+	find_program(self.program, sizeof(self.program));
 	self.binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	dl_iterate_phdr(find_build, &self);
 	return &self;

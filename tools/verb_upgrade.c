@@ -103,17 +103,21 @@ static void add_escaped(struct buf *out, const char *s)
 	}
 }
 
-/* What the operator means is relative to here, not to sluiced. */
+/* What the operator means is relative to here, not to sluiced.  A symbolic link stays one: by and
+ * by it leads elsewhere. */
 static bool add_binary(struct buf *out, const char *binary)
 {
-	char whole[PATH_MAX];
+	char here[PATH_MAX] = "";
 
-	if (realpath(binary, whole) == NULL) {
+	if (access(binary, F_OK) < 0 || (binary[0] != '/' && getcwd(here, sizeof(here)) == NULL)) {
 		fprintf(stderr, "sluicectl: %s: %s\n", binary, strerror(errno));
 		return false;
 	}
 	buf_printf(out, "&binary=");
-	add_escaped(out, whole);
+	add_escaped(out, here);
+	if (binary[0] != '/')
+		add_escaped(out, "/");
+	add_escaped(out, binary);
 	return true;
 }
 

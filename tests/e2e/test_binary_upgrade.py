@@ -153,6 +153,19 @@ def test_sigusr2_takes_what_is_at_its_path_now(make_serving, install):
     assert running(node.process.pid) == str(binary)
 
 
+def test_a_symbolic_link_is_followed_anew_each_time(make_serving, install, tmp_path):
+    node, link = make_serving(WITHOUT_BPF), tmp_path / "current"
+    link.symlink_to(install("v1").parent)
+    upgrade(node, link / "sluiced")
+    assert running(node.process.pid) == str(tmp_path / "v1/sluiced")
+    install("v2")
+    link.unlink()
+    link.symlink_to(tmp_path / "v2")
+    node.ctl("upgrade")
+    assert running(node.process.pid) == str(tmp_path / "v2/sluiced")
+    assert {running(p) for p in node.worker_pids()} == {str(tmp_path / "v2/sluice-worker")}
+
+
 def test_two_upgrades_at_once_are_one(make_serving, install, tmp_path):
     node = make_serving(WITHOUT_BPF)
     slow_one = script(tmp_path / "slow", f"#!/bin/sh\nsleep 1\nexec {install()} \"$@\"\n")

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from clients import MODES, WITHOUT_BPF
+from clients import MODES, WITHOUT_BPF, all_kinds_of_clients
 from load import Load
 from node import eventually, processes_below, slow
 from systemd_peer import Systemd
@@ -113,6 +113,34 @@ def test_a_killed_master_loses_no_connection_under_load(make_service, systemd, h
         load.stop()
     assert load.refused == [] and load.cut == [], (load.refused[:3], load.cut[:3])
     eventually(lambda: len(processes_below(node.prefix)) == 4, "the old workers have ended", 10)
+
+
+def kill_under_all_kinds_of_clients(make_node, streaming, systemd, how, times):
+    node = make_node(workers="2", bpf_pin_dir="", shutdown_timeout_ms="20000", **how)
+    systemd.start(node)
+    node.wait_up()
+    if not how and not node.status("/steering")["bpf"]:
+        pytest.skip("no BPF here: " + node.status("/steering")["reason"])
+    node.route_to(streaming, name="r", strip_path=False)
+    node.route_to(streaming, name="stream", strip_path=False)
+    node.wait_settled()
+    eventually(lambda: node.get("/r").status_code == 200 and node.get("/stream").status_code == 200, "it serves")
+    with all_kinds_of_clients(node) as loads:
+        for _ in range(times):
+            node.kill()
+            again(systemd, node)
+            loads[0].wait_for(20)
+
+
+@MODES
+def test_a_killed_master_costs_no_request_of_any_kind_of_client(make_node, streaming, systemd, how):
+    kill_under_all_kinds_of_clients(make_node, streaming, systemd, how, 2)
+
+
+@pytest.mark.long
+@MODES
+def test_twenty_killed_masters_cost_no_request_of_any_kind_of_client(make_node, streaming, systemd, how):
+    kill_under_all_kinds_of_clients(make_node, streaming, systemd, how, 20)
 
 
 @MODES
