@@ -99,7 +99,7 @@ static void write_count(const struct handover_count *c, struct buf *out)
 		buf_printf(out, "- %s", hex);
 	else
 		buf_printf(out, "%u %s", c->slot, hex);
-#define X(field, type, help) buf_printf(out, " %" PRIu64, c->total.field);
+#define X(field, type, help) buf_printf(out, " " #field "=%" PRIu64, c->total.field);
 	COUNTS_TABLE(X)
 #undef X
 	buf_printf(out, "\n");

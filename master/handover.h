@@ -13,8 +13,10 @@
  *	seat 6 4711 23 24 1 0 1 2 7 85711 0
  *	worker 3 0 1 0              which of its two seats takes connections; added by hand; held
  *until drain 3 85711 30000         taken out of use: worker ("-": the node), since, its time in ms
- *	count request-limit 6 <sha256> 10 0 0 …   of a plugin; slot "-": of processes that are gone
+ *	count request-limit 6 <sha256> runs=10 errors=0 …   slot "-": of processes that are gone
  *	end
+ *
+ * Counts go by name, so that one may be added; for any other change the format gets another number.
  */
 #pragma once
 

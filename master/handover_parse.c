@@ -166,6 +166,23 @@ static bool read_drain(struct handover *h, struct str line)
 	return line.n == 0;
 }
 
+/* "runs=10"; one of another version is left out. */
+static bool read_one_count(struct plugin_total *ret, struct str word)
+{
+	ptrdiff_t eq = str_find_char(word, '=');
+	struct str name = str_head(word, eq > 0 ? (size_t)eq : 0);
+	uint64_t n;
+
+	if (eq <= 0 || !str_to_u64(str_from(word, (size_t)eq + 1), &n))
+		return false;
+#define X(field, type, help) \
+	if (str_eq(name, STR(#field))) \
+		ret->field = n;
+	COUNTS_TABLE(X)
+#undef X
+	return true;
+}
+
 static bool read_count(struct handover *h, struct str line)
 {
 	struct handover_count *c = handover_add_count(h);
@@ -179,10 +196,9 @@ static bool read_count(struct handover *h, struct str line)
 	memcpy(c->total.plugin, name.p, name.n);
 	c->slot = (uint32_t)n;
 	is_good = is_good && hex_decode(version, c->version, sizeof(c->version));
-#define X(field, type, help) is_good = is_good && take_number(&line, UINT64_MAX, &c->total.field);
-	COUNTS_TABLE(X)
-#undef X
-	return is_good && line.n == 0;
+	while (is_good && line.n != 0)
+		is_good = read_one_count(&c->total, take_word(&line));
+	return is_good;
 }
 
 static const struct {

@@ -131,7 +131,14 @@ static void a_line_that_is_not_understood_is_named(void **state)
 			"seat 0 1 5 6 0 0 0 0 0 0", "seat 0 1 5 6 0 0 0 0 0 0 0 0",
 			"seat 0 4294967296 5 6 0 0 0 0 0 0 0", "worker 64 0 0 0", "worker 0 2 0 0",
 			"worker 0 1 0", "drain 64 0 0", "drain 0 0", "count p - 00 1",
-			"count  - 00 1", "count p 128 00", "end of it"};
+			"count  - 00 1", "count p 128 00",
+			"count p - "
+			"0000000000000000000000000000000000000000000000000000000000000000 "
+			"runs",
+			"count p - "
+			"0000000000000000000000000000000000000000000000000000000000000000 "
+			"runs=x",
+			"end of it"};
 	sl_auto(handover) back = NULL;
 	char text[256];
 
@@ -143,6 +150,21 @@ static void a_line_that_is_not_understood_is_named(void **state)
 		if (handover_parse(&back, str_of(text), &why) != -EPROTO || why.line != 2)
 			fail_msg("\"%s\" was taken (line %d: %s)", lines[i], why.line, why.text);
 	}
+}
+
+static void counts_of_another_version_are_left_out(void **state)
+{
+	sl_auto(handover) h = NULL;
+	sl_auto_buf text = {.p = NULL};
+	struct why why = WHY_NONE;
+
+	(void)state;
+	buf_printf(&text, "sluice-handover 1\ncount p 3 %064d runs=7 inventions=8 errors=9\nend\n",
+			0);
+	assert_int_equal(handover_parse(&h, buf_str(&text), &why), 0);
+	assert_int_equal(h->counts[0].total.runs, 7);
+	assert_int_equal(h->counts[0].total.errors, 9);
+	assert_int_equal(h->counts[0].total.held, 0);
 }
 
 static void a_slot_has_one_process_and_a_record_has_an_end(void **state)
@@ -262,6 +284,7 @@ int main(void)
 			cmocka_unit_test(it_goes_through_a_memfd),
 			cmocka_unit_test(another_format_is_refused_by_its_number),
 			cmocka_unit_test(a_line_that_is_not_understood_is_named),
+			cmocka_unit_test(counts_of_another_version_are_left_out),
 			cmocka_unit_test(a_slot_has_one_process_and_a_record_has_an_end),
 			cmocka_unit_test(no_part_of_a_record_is_a_record),
 			cmocka_unit_test(too_much_of_anything_is_refused),
