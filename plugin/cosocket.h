@@ -27,6 +27,9 @@ struct cosocket_ops {
 	 * for; n == 0: none (datagrams).  0, -EAGAIN, -errno. */
 	int (*connect)(struct cosocket *s, struct str host, uint16_t port, struct str pool);
 	int (*connected)(struct cosocket *s);
+	/* The first address of a name, as text that s holds; nothing is dialled.  On a socket that
+	 * is not connected.  0, -EAGAIN, -ENOENT */
+	int (*resolve)(struct cosocket *s, struct str host, struct str *ret);
 	/* name: SNI, and what the certificate must be for.  0, -EAGAIN, -errno */
 	int (*handshake)(struct cosocket *s, struct str name, bool is_verified);
 	/* > 0 bytes; 0 = the end of the stream (an empty datagram), -EAGAIN, -errno */

@@ -36,7 +36,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/pdk_client_auth.c \
 	plugin/pdk_client_tls.c \
 	plugin/pdk_ctx.c \
-	plugin/pdk_db.c plugin/pdk_db.h plugin/pdk_db_key.c \
+	plugin/pdk_db.c plugin/pdk_db.h plugin/pdk_db_key.c plugin/pdk_dns.c \
 	plugin/pdk_held.c plugin/pdk_held.h \
 	plugin/pdk_inspect.c plugin/pdk_inspect.h \
 	plugin/pdk_jwe.c \

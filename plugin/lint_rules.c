@@ -15,7 +15,6 @@ static const struct {
 		{"ngx.shared", "sluice.dict and sluice.counter are shared by all workers"},
 		{"ngx.ssl", "kong.client.tls is what a plugin can ask of TLS"},
 		{"ngx.process", "plugins cannot control processes"},
-		{"kong.dns", "resty.dns.resolver asks for names"},
 		{"kong.websocket", "frames pass by plugins"},
 		{"kong.enterprise_edition", "kong.* is all there is"},
 		{"kong.worker_events", "plugins cannot send events"},

@@ -33,7 +33,7 @@ plugin_libngx_a_SOURCES = \
 	plugin/ngx_req_body.c \
 	plugin/cosocket.h \
 	plugin/ngx_refused.c \
-	plugin/ngx_socket.c plugin/ngx_socket.h plugin/ngx_socket_table.c \
+	plugin/ngx_socket.c plugin/ngx_socket.h plugin/ngx_socket_table.c plugin/ngx_socket_words.c \
 	plugin/ngx_thread.c \
 	plugin/ngx_time.c \
 	plugin/ngx_var.c \
@@ -50,6 +50,7 @@ MODULE_LUA = \
 	plugin/module_lua/_der_class.lua \
 	plugin/module_lua/_digest_class.lua \
 	plugin/module_lua/_fed_class.lua \
+	plugin/module_lua/_dns.lua \
 	plugin/module_lua/_http_proxy.lua \
 	plugin/module_lua/_http_wire.lua \
 	plugin/module_lua/_jwe.lua \

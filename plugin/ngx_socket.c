@@ -2,16 +2,11 @@
  * ngx.socket.*: what its Lua (module_lua/_socket.lua) is given.  Only numbers reach Lua. */
 #include "plugin/ngx_socket.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "plugin/cosocket.h"
-#include "plugin/engine.h"
 #include "plugin/module_part.h"
-#include "shm/stat.h"
 
 #define SOCKETS_MAX 64 /* of one plugin in one request */
 #define RECEIVE_MAX 65536
@@ -32,6 +27,7 @@ struct pdk_sockets {
 /* Filled by an is_done() that says true, taken by the finish() that follows at once. */
 static struct {
 	ssize_t n;
+	struct str address; /* of net_resolve() */
 	char bytes[RECEIVE_MAX];
 } came;
 
@@ -42,26 +38,13 @@ void ngx_sockets_close(struct pdk_sockets *all)
 			all->v[i].net->close(all->v[i].s);
 }
 
-/* "context" as OpenResty names it. */
-static const char *context_name(enum phase phase)
-{
-	static const char *const names[] = {[PHASE_CONFIGURE] = "init_worker_by_lua*",
-			[PHASE_CERTIFICATE] = "ssl_certificate_by_lua*",
-			[PHASE_HEADER_FILTER] = "header_filter_by_lua*",
-			[PHASE_BODY_FILTER] = "body_filter_by_lua*",
-			[PHASE_LOG] = "log_by_lua*",
-			[PHASE_COUNT] = "init_by_lua*",
-			[PHASE_BALANCER] = "balancer_by_lua*"};
-
-	return (size_t)phase < PDK_COUNT(names) && names[phase] != NULL ? names[phase] : "phase";
-}
-
 /* net_check(): why a plugin must not wait here, or nothing. */
 static int net_check(lua_State *L)
 {
 	if (pdk_may_wait(L))
 		return 0;
-	lua_pushfstring(L, "API disabled in the context of %s", context_name(pdk_host(L)->phase));
+	lua_pushfstring(L, "API disabled in the context of %s",
+			ngx_socket_context(pdk_host(L)->phase));
 	return 1;
 }
 
@@ -72,38 +55,12 @@ static struct socket_row *check_row(lua_State *L)
 
 	if (!pdk_may_wait(L))
 		luaL_error(L, "API disabled in the context of %s",
-				context_name(pdk_host(L)->phase));
+				ngx_socket_context(pdk_host(L)->phase));
 	for (unsigned i = 0; slot != NULL && slot->sockets != NULL && i < SOCKETS_MAX; i++)
 		if (slot->sockets->v[i].s != NULL && slot->sockets->v[i].id == id)
 			return &slot->sockets->v[i];
 	luaL_error(L, "bad request");
 	return NULL;
-}
-
-/* ECONNREFUSED → "connection refused", as nginx words it. */
-static void push_errno(lua_State *L, int error)
-{
-	char text[80];
-
-	snprintf(text, sizeof(text), "%s", strerrordesc_np(error));
-	for (char *p = text; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	lua_pushstring(L, text);
-}
-
-/* Counted each time, logged once per plugin version and worker. */
-static void note_denied(lua_State *L, const char *text)
-{
-	struct pdk_host *host = pdk_host(L);
-	char quoted[700];
-
-	if (host->conf->stat != NULL)
-		stat_add((_Atomic uint64_t *)(uintptr_t)&host->conf->stat->plugin_egress_denied, 1);
-	if (host->is_denial_logged)
-		return;
-	host->is_denial_logged = true;
-	log_warn("a plugin may not connect there", "plugin=%s why=%s", host->plugin_name,
-			log_quote(quoted, sizeof(quoted), str_of(text)));
 }
 
 static int push_failure(lua_State *L, const struct socket_row *row, int r)
@@ -118,9 +75,9 @@ static int push_failure(lua_State *L, const struct socket_row *row, int r)
 	else if ((r == -EACCES || r == -ENOENT || r == -ECONNABORTED) && why[0] != '\0')
 		lua_pushstring(L, why);
 	else
-		push_errno(L, -r);
+		ngx_socket_push_errno(L, -r);
 	if (r == -EACCES)
-		note_denied(L, why);
+		ngx_socket_note_denied(L, why);
 	return 2;
 }
 
@@ -273,6 +230,57 @@ static int net_connect(lua_State *L)
 		return push_connected(L, row, r);
 	return wait_for(L, row, BUSY_CONNECTING, ms,
 			(struct pdk_pending){.finish = finish_connect, .is_done = connect_is_done});
+}
+
+static int push_resolved(lua_State *L, struct socket_row *row, int r, struct str address)
+{
+	if (r != 0)
+		return push_failure(L, row, r);
+	lua_pushlstring(L, address.p, address.n);
+	return 1;
+}
+
+static bool resolve_is_done(struct exchange *x, struct pdk_pending *pending)
+{
+	const struct socket_row *row = pending->object;
+
+	(void)x;
+	came.n = row->net->resolve(row->s, pending->text, &came.address);
+	return came.n != -EAGAIN;
+}
+
+static int finish_resolve(lua_State *L, struct exchange *x, const struct pdk_pending *pending)
+{
+	struct socket_row *row = pending->object;
+
+	(void)x;
+	row->busy &= ~(uint32_t)BUSY_CONNECTING;
+	if (!pending->is_timed_out)
+		return push_resolved(L, row, (int)came.n, came.address);
+	row->net->disconnect(row->s);
+	return push_timeout(L);
+}
+
+/* net_resolve(id, host, ms): an address as text. */
+static int net_resolve(lua_State *L)
+{
+	struct socket_row *row = check_row(L);
+	struct str host = ngx_check_text(L, 2, false);
+	double ms = check_ms(L, 3);
+	int r;
+
+	if (row->busy != 0)
+		return push_busy(L, busy_text(row, row->busy));
+	host = pdk_keep(L, host);
+	vm_host_enter(L);
+	r = row->net->resolve(row->s, host, &came.address);
+	vm_host_leave(L);
+	if (r != -EAGAIN)
+		return push_resolved(L, row, r, came.address);
+	return wait_for(L, row, BUSY_CONNECTING, ms,
+			(struct pdk_pending){.finish = finish_resolve,
+					.is_done = resolve_is_done,
+					.text = host});
 }
 
 static bool handshake_is_done(struct exchange *x, struct pdk_pending *pending)
@@ -474,6 +482,7 @@ const luaL_Reg module_socket_functions[] = {
 		{"net_close", net_close},
 		{"net_connect", net_connect},
 		{"net_handshake", net_handshake},
+		{"net_resolve", net_resolve},
 		{"net_receive", net_receive},
 		{"net_send", net_send},
 		{"net_keep", net_keep},

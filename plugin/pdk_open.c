@@ -10,6 +10,7 @@ static const struct pdk_subtable subtables[] = {
 		{"configuration", {pdk_open_node}},
 		{"ctx",           {pdk_open_ctx}},
 		{"db",            {pdk_open_db}},
+		{"dns",           {pdk_open_dns}},
 		{"ip",            {pdk_open_client}},
 		{"jwe",           {pdk_open_jwe}},
 		{"log",           {pdk_open_log}},

@@ -15,6 +15,7 @@
 	X(client_tls) \
 	X(ctx) \
 	X(db) \
+	X(dns) \
 	X(jwe) \
 	X(log) \
 	X(node) \

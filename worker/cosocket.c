@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/cosocket.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct cosocket {
 	struct dns_answer found;
 	bool is_asking, is_found;
 	uint16_t port;
+	char address[INET6_ADDRSTRLEN]; /* of resolve() */
 	char host[DNS_NAME_MAX + 1];
 	char why[320];
 };
@@ -113,17 +115,21 @@ static int find(struct cosocket *s, struct str host)
 	return 0;
 }
 
+static int not_found(struct cosocket *s)
+{
+	snprintf(s->why, sizeof(s->why), "%.255s could not be resolved (3: Host not found)",
+			s->host);
+	return -ENOENT;
+}
+
 /* Dials the first address that is allowed. */
 static int dial_found(struct cosocket *s)
 {
 	struct str host = str_of(s->host);
 	int r;
 
-	if (s->found.n == 0) {
-		snprintf(s->why, sizeof(s->why), "%.255s could not be resolved (3: Host not found)",
-				s->host);
-		return -ENOENT;
-	}
+	if (s->found.n == 0)
+		return not_found(s);
 	for (uint32_t i = 0; i < s->found.n; i++) {
 		struct peer to = s->found.peers[i];
 
@@ -163,18 +169,43 @@ static int op_connected(struct cosocket *s)
 	return r;
 }
 
-static int op_connect(struct cosocket *s, struct str host, uint16_t port, struct str pool)
+/* 0, -ENOENT */
+static int take_host(struct cosocket *s, struct str host)
 {
-	sl_check(s, COSOCKET_MAGIC);
-	disconnect(s);
 	s->why[0] = '\0';
-	s->port = port;
 	if (host.n == 0 || host.n >= sizeof(s->host) || memchr(host.p, '\0', host.n) != NULL) {
 		snprintf(s->why, sizeof(s->why), "bad host name");
 		return -ENOENT;
 	}
 	memcpy(s->host, host.p, host.n);
 	s->host[host.n] = '\0';
+	return 0;
+}
+
+static int op_resolve(struct cosocket *s, struct str host, struct str *ret)
+{
+	int r;
+
+	sl_check(s, COSOCKET_MAGIC);
+	if (!s->is_asking && take_host(s, host) != 0)
+		return -ENOENT;
+	r = find(s, str_of(s->host));
+	if (r != 0)
+		return r;
+	if (s->found.n == 0)
+		return not_found(s);
+	ret->n = peer_text(&s->found.peers[0], s->address, sizeof(s->address));
+	ret->p = s->address;
+	return 0;
+}
+
+static int op_connect(struct cosocket *s, struct str host, uint16_t port, struct str pool)
+{
+	sl_check(s, COSOCKET_MAGIC);
+	disconnect(s);
+	s->port = port;
+	if (take_host(s, host) != 0)
+		return -ENOENT;
 	if (pool.n != 0)
 		s->conn = coconn_take(s->owner, pool);
 	if (s->conn == NULL)
@@ -280,6 +311,7 @@ const struct cosocket_ops cosocket_ops = {
 		.disconnect = disconnect,
 		.connect = op_connect,
 		.connected = op_connected,
+		.resolve = op_resolve,
 		.handshake = op_handshake,
 		.receive = op_receive,
 		.send = op_send,

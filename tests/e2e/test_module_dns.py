@@ -241,3 +241,41 @@ def test_the_nodes_own_servers_are_open_and_no_other_local_address(make_node, or
         bed.node.wait_settled()
         assert "denied by plugin_egress" in bed.run("own")
         bed.node.stop()
+
+
+def test_kong_dns_finds_names_as_the_node_does(make_node, origin, tmp_path):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.5 machine.lan\n")
+    server = NameServer({"web.corp.test": ["127.0.0.9"], "web.test": ["127.0.0.8", "127.0.0.7"], "silent.test": None}, ttl=60)
+    bed = bed_of(make_node, origin, {
+        "toip": 'return kong.dns.toip("machine.lan", 80)',
+        "search": 'local a = kong.dns.toip("web") return a, kong.dns.toip("web", "81")',
+        "literal": 'return kong.dns.toip("192.0.2.1", 1)',
+        "none": 'return kong.dns.toip("none.test", 1)',
+        "resolve": 'local l = kong.dns.resolve("web.test") return #l, l[1].address, l[2].ttl, kong.dns.resolve("none.test")',
+        "many": 'local out = {} for i = 1, 100 do out[i] = kong.dns.toip("web.test") end return #out, #out == 100 and out[1] ~= out[2]',
+    }, plugin_egress="any", dns_resolver=server.address, dns_search="corp.test", dns_hostsfile=str(hosts), dns_timeout_ms="500", plugin_limits_cpu_ms="200")
+    assert bed.run("toip") == "127.0.0.5|80"
+    assert bed.run("search") == "127.0.0.9|127.0.0.9|81"
+    assert server.asked.count(("web.corp.test", 1)) == 1, "what is known is not asked again"
+    assert bed.run("literal") == "192.0.2.1|1"
+    assert bed.run("none") == "nil|none.test could not be resolved (3: Host not found)"
+    assert bed.run("resolve") == "2|127.0.0.8|60|nil|dns server error: 3 name error"
+    assert bed.run("many") == "100|true"
+
+
+def test_the_nodes_own_look_ups_believe_no_forged_answer(make_node, origin):
+    """Answers with wrong ids come before the right one."""
+    def answer(query):
+        kind = struct.unpack("!H", query[-4:-2])[0]
+        evil = response(query, [record(1, b"\x7f\0\0\x63")])
+        right = response(query, [record(1, b"\x7f\0\0\1")] if kind == 1 else [])
+        return [bytes([query[0] ^ 1]) + evil[1:], evil[:1] + bytes([query[1] ^ 1]) + evil[2:], right]
+    server = Dns(answer)
+    node = make_node(workers="1", dns_resolver=f"127.0.0.1:{server.port}", dns_timeout_ms="1000").start()
+    node.make("/services", {"name": "s", "host": "web.test", "port": origin.port, "retries": 0})
+    node.make("/services/s/routes", {"paths": ["/r"], "protocols": ["http"]})
+    node.wait_settled()
+    for _ in range(3):
+        assert node.get("/r").status_code == 200, node.log()[-800:]
+    assert len(set(server.ids)) == len(server.ids) >= 2

@@ -57,6 +57,8 @@
 	X("kong.db.services.select_by_name", "access", "('none')", "nil", "('none', 1)", "! options must be a table when specified")
 
 #define CONTRACT_VAULT(X) \
+	X("kong.dns.toip", "access", "('a.test', 80)", "nil, there is no network in this run", "()", "nil, host must be a string") \
+	X("kong.dns.resolve", "access", "('a.test')", "nil, dns client error: no nameservers specified", "()", "nil, host must be a string") \
 	X("kong.vault.is_reference", "access", "('{vault://env/a}')", "true", "()", "false") \
 	X("kong.vault.parse_reference", "access", "('{vault://env/a}').name", "env", "()", "! reference must be a string") \
 	X("kong.vault.get", "access", "('x')", "nil, not a reference [x]", "()", "! reference must be a string") \

@@ -10,6 +10,7 @@
 /* clang-format off */
 #define PHASES_OF_KONG(X) \
 	X("", PDK_ANY, "log") \
+	X("dns.", PDK_ANY, "toip resolve") \
 	X("log.", PDK_ANY, "debug info notice warn err crit alert emerg new set_format inspect " \
 		"inspect.on inspect.off deprecation deprecation.write") \
 	X("log.", PDK_REWRITE | PDK_ACCESS | PDK_HEADER_FILTER | PDK_RESPONSE | PDK_BODY_FILTER | \
