@@ -97,7 +97,7 @@ class Node:
         self.log_path = self.directory / "log"
         self.process = None
         self.may_crash = False  # a test that means it
-        self.starter = []  # words before sluiced: prlimit …
+        self.starter = os.environ.get("SLUICE_STARTER", "").split()  # words before sluiced: prlimit …
         self.session = requests.Session()
 
     # -- life ------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def test_a_killed_worker_comes_back_and_the_rest_serves(serving):
         for _ in range(5):
             victim = node.worker_pids()[0]
             os.kill(victim, signal.SIGKILL)
-            eventually(lambda: len(node.worker_pids()) == 2 and victim not in node.worker_pids(), "a new worker is ready")
+            eventually(lambda: len(now := node.worker_pids()) == 2 and victim not in now, "a new worker is ready")
             load.wait_for(50)
     # A request in a killed worker dies with it: at most one per connection and kill.
     assert len(load.problems) <= 5 * 8, load.problems[:5]
@@ -48,7 +48,7 @@ def test_a_hung_worker_is_found_by_its_heartbeat_and_replaced(make_node, origin)
     node.route_to(origin, name="r")
     victim = node.worker_pids()[0]
     os.kill(victim, signal.SIGSTOP)
-    eventually(lambda: len(node.worker_pids()) == 2 and victim not in node.worker_pids(), "a new worker is ready", 15)
+    eventually(lambda: len(now := node.worker_pids()) == 2 and victim not in now, "a new worker is ready", 15)
     assert not pid_is_alive(victim)
     eventually(lambda: node.get("/r").status_code == 200, "it serves")
 
