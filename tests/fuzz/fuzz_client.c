@@ -85,7 +85,7 @@ static ssize_t datagram(char *p, size_t n)
 	for (size_t i = 2; i < 12 && i < head && i < left.n; i++)
 		if (i != 4 && i != 5)
 			p[i] = left.p[i];
-	left = STR_NONE;
+	left = str_from(left, left.n);
 	return (ssize_t)(head + rest);
 }
 
