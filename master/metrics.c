@@ -10,6 +10,7 @@
 #include "master/metrics_workers.h"
 #include "master/status_docs.h"
 #include "master/targets.h"
+#include "master/upgrade.h"
 #include "shm/breaker.h"
 #include "shm/dict.h"
 #include "shm/record.pb-c.h"
@@ -115,6 +116,7 @@ static void put_node(const struct status_sources *s, struct buf *out)
 	metric_only(out, METRIC_sluice_generation, v != NULL ? snap_view_generation(v) : 0);
 	metric_only(out, METRIC_sluice_workers, supervise_count(s->workers));
 	metric_only(out, METRIC_sluice_workers_ready, supervise_ready(s->workers));
+	metric_only(out, METRIC_sluice_upgrades_total, upgrade_count(s->upgrade));
 	metric_only(out, METRIC_sluice_draining, status_is_draining(s));
 	metric_only(out, METRIC_sluice_updates_committed_total, committed);
 	metric_only(out, METRIC_sluice_updates_refused_total, refused);

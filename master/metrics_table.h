@@ -46,6 +46,7 @@
 	X(sluice_snapshot_used_bytes, "gauge", "", "Bytes of the snapshot in use.") \
 	X(sluice_snapshot_map_bytes, "gauge", "", "Bytes the snapshot may grow to.") \
 	X(sluice_certificate_expiry_timestamp_seconds, "gauge", "certificate", "Unix time at which a certificate ends: ssl_cert, cluster_cert, or the id of one of the configuration.") \
+	X(sluice_upgrades_total, "counter", "", "Upgrades in place (sluicectl upgrade) since the node was started.") \
 	X(sluice_draining, "gauge", "", "1 while the node drains (sluicectl drain) or stops.") \
 	X(sluice_worker_state, "gauge", "worker,state", "1 for the state that the worker is in.") \
 	X(sluice_worker_generation, "gauge", "worker", "Generation that the worker serves.") \

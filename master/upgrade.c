@@ -387,6 +387,12 @@ void upgrade_free(struct upgrade *u)
 	free(u);
 }
 
+uint64_t upgrade_count(const struct upgrade *u)
+{
+	sl_check(u, UPGRADE_MAGIC);
+	return u->n_upgrades;
+}
+
 static json_t *side_json(const struct side *s)
 {
 	return json_pack("{s:s, s:s, s:s}", "version", s->version, "build", s->build, "program",

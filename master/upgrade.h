@@ -58,6 +58,8 @@ int upgrade_start(struct upgrade *u, const char *binary, uint32_t timeout_ms, st
 /* sluiced stops: none begins, one that has not come to exec ends. */
 void upgrade_stop(struct upgrade *u);
 
+/* Since the node was started. */
+uint64_t upgrade_count(const struct upgrade *u);
 /* {"state":"done","from":{"version","build","program"},"to":{…},"reason":"","upgrades":2}: state is
  * idle, checking, waiting, replacing, done, refused or failed; of the newest. */
 json_t *upgrade_json(const struct upgrade *u);

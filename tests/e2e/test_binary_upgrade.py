@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+import requests
 from clients import CHUNK, MODES, STREAM_CHUNKS, WITHOUT_BPF, all_kinds_of_clients
 from load import Load
 from node import BUILD, ROOT, eventually, slow
@@ -59,6 +60,7 @@ def test_twenty_upgrades_under_load_fail_no_request(make_serving, install, how):
             upgrade(node, binaries[i % 2])
     old_ones_end(node)
     assert node.status("/upgrade")["upgrades"] == 20
+    assert "\nsluice_upgrades_total 20\n" in requests.get(f"http://127.0.0.1:{node.status_port}/metrics", timeout=20).text
 
 
 @MODES
@@ -73,20 +75,20 @@ def test_counters_values_breakers_and_sessions_go_on(make_serving, install, how)
         last = int(node.get("/r?keep=this").headers["X-Count"])
     node.ctl("workers", "scale", "3")
     eventually(lambda: node.status("/plugins")["plugins"][0]["counters"]["runs"] >= 20, "the counts have come")
-    requests = node.status("/status")["server"]["total_requests"]
+    total = node.status("/status")["server"]["total_requests"]
     runs = node.status("/plugins")["plugins"][0]["counters"]["runs"]
     spent = sum(p["count"] for p in node.status("/latency")["plugins"])
     routes = sum(r["requests"] for r in node.status("/traffic")["routes"])
     upgrade(node, install())
     assert len(node.worker_pids()) == 3, "scaled by hand before"
-    assert node.status("/status")["server"]["total_requests"] == requests
+    assert node.status("/status")["server"]["total_requests"] == total
     assert node.status("/plugins")["plugins"][0]["counters"]["runs"] == runs
     assert sum(p["count"] for p in node.status("/latency")["plugins"]) == spent
     assert sum(r["requests"] for r in node.status("/traffic")["routes"]) == routes
     answer = node.get("/r")
     assert int(answer.headers["X-Count"]) == last + 1 and answer.headers["X-Kept"] == "this"
     eventually(lambda: node.status("/plugins")["plugins"][0]["counters"]["runs"] == runs + 1, "new workers count on")
-    assert node.status("/status")["server"]["total_requests"] == requests + 1
+    assert node.status("/status")["server"]["total_requests"] == total + 1
 
 
 def test_tls_sessions_are_resumed_by_the_new_workers(make_serving, install):
