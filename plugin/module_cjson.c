@@ -45,15 +45,24 @@ static bool push_encoded(lua_State *L)
 		return true;
 	}
 	if (r == -ENOMEM)
-		problem = "too much data";
-	lua_pushfstring(L, "Cannot serialise %s", problem != NULL ? problem : "this value");
+		problem = "Cannot serialise value: too much data";
+	lua_pushstring(L, problem != NULL ? value_json_problem(problem) : "out of memory");
 	return false;
+}
+
+/* Raises the text at the top with the caller's place before it. */
+static int raise_here(lua_State *L)
+{
+	luaL_where(L, 1);
+	lua_insert(L, -2);
+	lua_concat(L, 2);
+	return lua_error(L);
 }
 
 static int cjson_encode(lua_State *L)
 {
 	luaL_checkany(L, 1);
-	return push_encoded(L) ? 1 : lua_error(L);
+	return push_encoded(L) ? 1 : raise_here(L);
 }
 
 static int cjson_safe_encode(lua_State *L)
@@ -91,7 +100,7 @@ static bool push_decoded(lua_State *L)
 
 static int cjson_decode(lua_State *L)
 {
-	return push_decoded(L) ? 1 : lua_error(L);
+	return push_decoded(L) ? 1 : raise_here(L);
 }
 
 static int cjson_safe_decode(lua_State *L)

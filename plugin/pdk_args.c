@@ -110,16 +110,16 @@ bool pdk_push_args(lua_State *L, struct str query, long max)
 	return false;
 }
 
-/* Adds "name=value" of the value at the top (not popped) to the pieces table.  False: a type
- * that cannot be sent. */
-static bool add_piece(lua_State *L, int pieces, int name)
+/* Adds "name=value" of the value at the top (not popped) to the pieces table.  NULL, or the name
+ * of a type that cannot be sent. */
+static const char *add_piece(lua_State *L, int pieces, int name)
 {
 	struct str value;
 
 	switch (lua_type(L, -1)) {
 	case LUA_TBOOLEAN:
 		if (!lua_toboolean(L, -1))
-			return true;
+			return NULL;
 		lua_pushvalue(L, name);
 		break;
 	case LUA_TNUMBER:
@@ -134,10 +134,10 @@ static bool add_piece(lua_State *L, int pieces, int name)
 		lua_remove(L, -2);
 		break;
 	default:
-		return false;
+		return luaL_typename(L, -1);
 	}
 	lua_rawseti(L, pieces, (int)lua_objlen(L, pieces) + 1);
-	return true;
+	return NULL;
 }
 
 /* Pushes an array of the table's names; NULL, or the error. */
@@ -187,10 +187,10 @@ static void sort_names(lua_State *L)
 }
 
 /* The pieces of one name (raw at the top) into `pieces`; pops the name. */
-static bool add_name(lua_State *L, int idx, int pieces)
+static const char *add_name(lua_State *L, int idx, int pieces)
 {
 	int raw = lua_gettop(L), name;
-	bool is_fine = true;
+	const char *wrong = NULL;
 	struct str text;
 
 	lua_pushvalue(L, raw);
@@ -202,16 +202,16 @@ static bool add_name(lua_State *L, int idx, int pieces)
 	if (lua_istable(L, -1)) {
 		int list = lua_gettop(L);
 
-		for (size_t i = 1; is_fine && i <= lua_objlen(L, list); i++) {
+		for (size_t i = 1; wrong == NULL && i <= lua_objlen(L, list); i++) {
 			lua_rawgeti(L, list, (int)i);
-			is_fine = add_piece(L, pieces, name);
+			wrong = add_piece(L, pieces, name);
 			lua_settop(L, list);
 		}
 	} else {
-		is_fine = add_piece(L, pieces, name);
+		wrong = add_piece(L, pieces, name);
 	}
 	lua_settop(L, raw - 1);
-	return is_fine;
+	return wrong;
 }
 
 static void join_pieces(lua_State *L, int pieces)
@@ -248,10 +248,10 @@ bool pdk_push_encoded_args(lua_State *L, int idx, bool is_sorted)
 	pieces = lua_gettop(L);
 	for (size_t i = 1; i <= lua_objlen(L, names); i++) {
 		lua_rawgeti(L, names, (int)i);
-		if (!add_name(L, idx, pieces)) {
+		problem = add_name(L, idx, pieces);
+		if (problem != NULL) {
 			lua_settop(L, base);
-			lua_pushliteral(L, "arg values must be strings, numbers, booleans or "
-					   "arrays of them");
+			lua_pushfstring(L, "attempt to use %s as query arg value", problem);
 			return false;
 		}
 	}

@@ -116,7 +116,7 @@ static bool encode_json(lua_State *L, int arg, struct str *ret)
 {
 	const char *text = "";
 
-	*ret = pdk_read_json(L, arg, "args", &text);
+	*ret = pdk_read_json(L, arg, &text);
 	if (ret->p == NULL)
 		luaL_error(L, "%s", text);
 	return true;

@@ -155,7 +155,7 @@ static struct str entity_json(lua_State *L, int arg, const char *text)
 		return STR_NONE;
 	if (!lua_istable(L, arg))
 		luaL_error(L, "%s", text);
-	json = pdk_read_json(L, arg, "an entity", &why);
+	json = pdk_read_json(L, arg, &why);
 	if (json.p == NULL)
 		luaL_error(L, "%s", why);
 	return json;

@@ -169,7 +169,7 @@ int pdk_exit(lua_State *L)
 	if (type == LUA_TSTRING) {
 		body = pdk_keep_output(L, pdk_check_str(L, 2, ""));
 	} else if (type == LUA_TTABLE) {
-		body = pdk_read_json(L, 2, "body", &text);
+		body = pdk_read_json(L, 2, &text);
 		if (body.p == NULL)
 			return luaL_error(L, "body encoding failed while flushing response: %s",
 					text);
@@ -192,7 +192,7 @@ static struct str message_of(lua_State *L)
 	case LUA_TSTRING:
 		return pdk_keep_output(L, pdk_check_str(L, 2, ""));
 	case LUA_TTABLE:
-		message = pdk_read_json(L, 2, "message", &text);
+		message = pdk_read_json(L, 2, &text);
 		if (message.p == NULL)
 			luaL_error(L, "could not JSON encode the error message: %s", text);
 		pdk_charge(L, message.n);

@@ -121,15 +121,16 @@ static struct str scalar_text(struct arena *a, const struct value *v)
 	return arena_printf(a, "%.14g", v->number);
 }
 
-static void raise_value(lua_State *L, struct str name, const char *type)
+/* What a value may be: in a call of its own, and in a table of headers. */
+static const char one_value[] = "array of string, string, number or boolean";
+static const char map_value[] = "string, number, boolean or array of strings";
+
+static void raise_value(lua_State *L, struct str name, const char *type, const char *expected)
 {
 	char buf[NAME_MAX_BYTES + 1];
 
 	snprintf(buf, sizeof(buf), "%.*s", STR_ARG(str_head(name, NAME_MAX_BYTES)));
-	luaL_error(L,
-			"invalid header value for \"%s\": got %s, expected array of string, "
-			"string, number or boolean",
-			buf, type);
+	luaL_error(L, "invalid header value for \"%s\": got %s, expected %s", buf, type, expected);
 }
 
 static void raise_element(lua_State *L, struct str name, const char *type)
@@ -154,17 +155,42 @@ static const char *type_text(const struct value *v)
 	return texts[v->type];
 }
 
+/* Leaves of a table what ipairs() sees of it, in that order. */
+static void keep_sequence(lua_State *L, struct value *v)
+{
+	struct value_table *t = v->table;
+	struct value_pair *all = NULL;
+	uint32_t n = 0;
+
+	if (v->type != VALUE_TABLE || t->n == 0)
+		return;
+	vm_host_enter(L);
+	all = arena_calloc(pdk_exchange(L)->arena, t->n * sizeof(*all));
+	for (uint32_t i = 0; all != NULL && i < t->n; i++) {
+		const struct value_pair *pair = &t->v[i];
+		double k = pair->key.type == VALUE_NUMBER ? pair->key.number : 0;
+
+		if (k >= 1 && k <= t->n && k == (uint32_t)k)
+			all[(uint32_t)k - 1] = *pair;
+	}
+	while (all != NULL && n < t->n && all[n].key.type == VALUE_NUMBER)
+		n++;
+	if (n != 0)
+		memcpy(t->v, all, n * sizeof(*all));
+	t->n = n;
+	vm_host_leave(L);
+	pdk_check_room(L, all != NULL ? 0 : -ENOMEM);
+}
+
 /* Raises unless v can be a header's value; charges what it will take. */
-static void check_value(lua_State *L, struct str name, const struct value *v)
+static void check_value(lua_State *L, struct str name, const struct value *v, const char *expected)
 {
 	pdk_charge(L, name.n + (v->type == VALUE_STRING ? v->string.n : 0));
 	if (is_scalar(v))
 		return;
 	if (v->type != VALUE_TABLE)
-		raise_value(L, name, type_text(v));
+		raise_value(L, name, type_text(v), expected);
 	for (uint32_t i = 0; i < v->table->n; i++) {
-		if (v->table->v[i].key.type != VALUE_NUMBER)
-			raise_value(L, name, "table");
 		if (v->table->v[i].value.type != VALUE_STRING)
 			raise_element(L, name, type_text(&v->table->v[i].value));
 		pdk_charge(L, name.n + v->table->v[i].value.string.n);
@@ -244,9 +270,10 @@ static void change_by_value(
 	int r;
 
 	if (lua_type(L, value) == LUA_TFUNCTION || lua_type(L, value) == LUA_TTHREAD)
-		raise_value(L, kept, luaL_typename(L, value));
+		raise_value(L, kept, luaL_typename(L, value), one_value);
 	v = pdk_read(L, value, "header value");
-	check_value(L, kept, &v);
+	keep_sequence(L, &v);
+	check_value(L, kept, &v, one_value);
 	vm_host_enter(L);
 	r = apply(pdk_exchange(L)->arena, h, kept, &v, change);
 	vm_host_leave(L);
@@ -289,7 +316,7 @@ static void check_types(lua_State *L, int arg)
 			luaL_error(L, "invalid header name \"%s\": got %s, expected string",
 					vm_push_text(L, -2, NULL), luaL_typename(L, -2));
 		if (type == LUA_TFUNCTION || type == LUA_TTHREAD)
-			raise_value(L, pdk_check_str(L, -2, ""), lua_typename(L, type));
+			raise_value(L, pdk_check_str(L, -2, ""), lua_typename(L, type), map_value);
 		lua_pop(L, 1);
 	}
 }
@@ -304,12 +331,13 @@ static struct value read_map(lua_State *L, int arg)
 	check_types(L, arg);
 	map = pdk_read(L, arg, "headers");
 	for (uint32_t i = 0; i < map.table->n; i++) {
-		const struct value_pair *pair = &map.table->v[i];
+		struct value_pair *pair = &map.table->v[i];
 
 		if (!headers_name_is_valid(pair->key.string))
 			luaL_error(L, "invalid header name \"%s\": not a token of RFC 9110",
 					pair->key.string.p);
-		check_value(L, pair->key.string, &pair->value);
+		keep_sequence(L, &pair->value);
+		check_value(L, pair->key.string, &pair->value, map_value);
 	}
 	return map;
 }
@@ -323,7 +351,7 @@ void pdk_set_headers(
 
 	for (uint32_t i = 0; i < map.table->n; i++)
 		if (str_ieq(map.table->v[i].key.string, skip) && !is_scalar(&map.table->v[i].value))
-			raise_value(L, skip, "table");
+			raise_value(L, skip, "table", one_value);
 	vm_host_enter(L);
 	for (uint32_t i = 0; i < map.table->n && r == 0; i++) {
 		const struct value_pair *pair = &map.table->v[i];
@@ -371,7 +399,7 @@ struct str pdk_header_text(lua_State *L, struct str name, int value)
 	struct str text;
 
 	if (!is_scalar(&v))
-		raise_value(L, name, type_text(&v));
+		raise_value(L, name, type_text(&v), one_value);
 	pdk_charge(L, name.n + (v.type == VALUE_STRING ? v.string.n : 0));
 	vm_host_enter(L);
 	text = scalar_text(pdk_exchange(L)->arena, &v);

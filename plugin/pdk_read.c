@@ -28,7 +28,7 @@ struct value pdk_read(lua_State *L, int arg, const char *what)
 	return v;
 }
 
-struct str pdk_read_json(lua_State *L, int arg, const char *what, const char **ret_text)
+struct str pdk_read_json(lua_State *L, int arg, const char **ret_text)
 {
 	const char *wrong;
 	struct value v;
@@ -36,7 +36,7 @@ struct str pdk_read_json(lua_State *L, int arg, const char *what, const char **r
 	int r = take(L, arg, &v, &wrong);
 
 	if (r == -EINVAL) {
-		*ret_text = pdk_keepf(L, "%s cannot hold %s", what, wrong).p;
+		*ret_text = value_json_problem(wrong);
 		return STR_NONE;
 	}
 	pdk_check_room(L, r);

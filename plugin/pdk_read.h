@@ -9,6 +9,6 @@
 
 /* Raises "<what> cannot hold a function" and the like.  Strings in it are NUL-terminated. */
 struct value pdk_read(lua_State *L, int arg, const char *what);
-/* As JSON text; NULL slice and *ret_text (NUL-terminated, the arena's) when it cannot be written
+/* As JSON text; NULL slice and *ret_text (NUL-terminated) when it cannot be written
  * as JSON. */
-struct str pdk_read_json(lua_State *L, int arg, const char *what, const char **ret_text);
+struct str pdk_read_json(lua_State *L, int arg, const char **ret_text);

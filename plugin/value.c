@@ -9,6 +9,7 @@
 /* The JSON of a table with a hole may not be much larger than the table. */
 #define SPARSE_FREE 10
 #define SPARSE_RATIO 2
+#define EXACT_INTEGER 9007199254740992.0 /* 2^53: from here on doubles skip numbers */
 
 struct value value_table_make(struct arena *a)
 {
@@ -125,8 +126,6 @@ static struct str key_text(const struct value *key, char *buf, size_t size)
 {
 	if (key->type == VALUE_STRING)
 		return key->string;
-	if (key->type == VALUE_BOOL)
-		return key->boolean ? STR("true") : STR("false");
 	return (struct str){buf, (size_t)snprintf(buf, size, "%.14g", key->number)};
 }
 
@@ -137,8 +136,13 @@ static json_t *convert_object(const struct value_table *t, int depth, const char
 	for (uint32_t i = 0; i < t->n; i++) {
 		char buf[32];
 		struct str key = key_text(&t->v[i].key, buf, sizeof(buf));
-		json_t *item = convert(&t->v[i].value, depth + 1, ret_text);
+		json_t *item = NULL;
 
+		if (t->v[i].key.type == VALUE_BOOL)
+			*ret_text = "Cannot serialise boolean: table key must be a number or "
+				    "string";
+		else
+			item = convert(&t->v[i].value, depth + 1, ret_text);
 		if (item == NULL) {
 			json_decref(object);
 			return NULL;
@@ -158,7 +162,7 @@ static json_t *convert_number(double d, const char **ret_text)
 		*ret_text = "Cannot serialise number: must not be NaN or Infinity";
 		return NULL;
 	}
-	if (d == floor(d) && fabs(d) < 1e15)
+	if (d == floor(d) && fabs(d) <= EXACT_INTEGER)
 		return json_integer((json_int_t)d);
 	return json_real(d);
 }
@@ -169,7 +173,7 @@ static json_t *convert(const struct value *v, int depth, const char **ret_text)
 	long length;
 
 	if (depth > VALUE_DEPTH_MAX) {
-		*ret_text = "Cannot serialise table: nested too deeply";
+		*ret_text = VALUE_TOO_DEEP_TEXT;
 		return NULL;
 	}
 	switch (v->type) {

@@ -73,6 +73,30 @@ static int refuse(struct reader *r, const char *text)
 	return -EINVAL;
 }
 
+static const char text_function[] = "a function", text_coroutine[] = "a coroutine",
+		  text_userdata[] = "a userdata", text_key[] = "a table with a table as key",
+		  text_depth[] = "a table that contains itself or nests too deeply",
+		  text_nodes[] = "a table with too many fields";
+
+const char *value_json_problem(const char *text)
+{
+	static const struct {
+		const char *text, *json;
+	} problems[] = {
+			{text_function, "Cannot serialise function: type not supported"},
+			{text_coroutine, "Cannot serialise thread: type not supported"},
+			{text_userdata, "Cannot serialise userdata: type not supported"},
+			{text_key, "Cannot serialise table: table key must be a number or string"},
+			{text_depth, VALUE_TOO_DEEP_TEXT},
+			{text_nodes, "Cannot serialise table: too many fields"},
+	};
+
+	for (size_t i = 0; i < sizeof(problems) / sizeof(problems[0]); i++)
+		if (text == problems[i].text)
+			return problems[i].json;
+	return text;
+}
+
 static bool has_array_mt(lua_State *L, int idx)
 {
 	bool is_same;
@@ -93,7 +117,7 @@ static int read_table(struct reader *r, int idx, int depth, struct value *ret)
 	int error = 0;
 
 	if (depth >= VALUE_DEPTH_MAX)
-		return refuse(r, "a table that contains itself or nests too deeply");
+		return refuse(r, text_depth);
 	*ret = value_table_make(r->arena);
 	if (ret->table == NULL)
 		return -ENOMEM;
@@ -103,7 +127,7 @@ static int read_table(struct reader *r, int idx, int depth, struct value *ret)
 		struct value key, value;
 
 		error = lua_type(L, -2) == LUA_TTABLE
-					? refuse(r, "a table with a table as key")
+					? refuse(r, text_key)
 					: read_value(r, lua_gettop(L) - 1, depth + 1, &key);
 		if (error == 0)
 			error = read_value(r, lua_gettop(L), depth + 1, &value);
@@ -120,7 +144,7 @@ static int read_value(struct reader *r, int idx, int depth, struct value *ret)
 	struct str s;
 
 	if (++r->nodes > VALUE_NODES_MAX)
-		return refuse(r, "a table with too many fields");
+		return refuse(r, text_nodes);
 	switch (lua_type(L, idx)) {
 	case LUA_TNONE:
 	case LUA_TNIL:
@@ -138,17 +162,17 @@ static int read_value(struct reader *r, int idx, int depth, struct value *ret)
 		return ret->string.p != NULL ? 0 : -ENOMEM;
 	case LUA_TLIGHTUSERDATA:
 		if (lua_touserdata(L, idx) != NULL)
-			return refuse(r, "a userdata");
+			return refuse(r, text_userdata);
 		*ret = (struct value){.type = VALUE_NULL};
 		return 0;
 	case LUA_TTABLE:
 		return read_table(r, idx, depth, ret);
 	case LUA_TFUNCTION:
-		return refuse(r, "a function");
+		return refuse(r, text_function);
 	case LUA_TTHREAD:
-		return refuse(r, "a coroutine");
+		return refuse(r, text_coroutine);
 	default:
-		return refuse(r, "a userdata");
+		return refuse(r, text_userdata);
 	}
 }
 

@@ -20,6 +20,8 @@ void value_check_stack(lua_State *L);
  * function"); -ENOMEM. */
 int value_from_lua(
 		lua_State *L, int idx, struct arena *a, struct value *ret, const char **ret_text);
+/* What value_from_lua() says, as JSON encoders of Lua say it. */
+const char *value_json_problem(const char *text);
 void value_push(lua_State *L, const struct value *v);
 
 /* JSON null → the null lightuserdata; arrays get VALUE_ARRAY_MT.  Deeper than

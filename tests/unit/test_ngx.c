@@ -362,7 +362,7 @@ static void json_round_trips(void **state)
 					"nulltrue"),
 			A("local c = require 'cjson' return c.encode(0.1) .. c.encode(1e15) .. "
 			  "c.encode('\\1/')",
-					"0.11e15\"\\u0001/\""),
+					"0.11000000000000000\"\\u0001/\""),
 			A("local c = require 'cjson' c.decode('{')",
 					"Expected value but found invalid token"),
 			A("local c = require 'cjson.safe' local v, e = c.decode('{') return "

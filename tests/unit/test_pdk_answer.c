@@ -196,13 +196,13 @@ static void what_cannot_be_answered_raises(void **state)
 					"! invalid header name \"1\": got number, expected string"},
 			{"kong.response.exit(200, 'x', {a = print})",
 					"! invalid header value for \"a\": got function, expected "
-					"array of string, string, number or boolean"},
+					"string, number, boolean or array of strings"},
 			{"kong.response.exit(200, 'x', {a = {1}})",
 					"! invalid header value in array \"a\": got number, "
 					"expected string"},
 			{"kong.response.exit(200, {f = print})",
-					"! body encoding failed while flushing response: body "
-					"cannot hold a function"},
+					"! body encoding failed while flushing response: "
+					"Cannot serialise function: type not supported"},
 			{"kong.response.error()", "! code must be a number"},
 			{"kong.response.error(399)", "! code must be a number between 400 and 599"},
 			{"kong.response.error(600)", "! code must be a number between 400 and 599"},
@@ -210,8 +210,8 @@ static void what_cannot_be_answered_raises(void **state)
 					"! message must be a nil, a string or a table"},
 			{"kong.response.error(500, 'x', 1)", "! headers must be a nil or table"},
 			{"kong.response.error(500, {f = print})",
-					"! could not JSON encode the error message: message cannot "
-					"hold a function"},
+					"! could not JSON encode the error message: "
+					"Cannot serialise function: type not supported"},
 	};
 
 	pdk_rows_prepare = NULL;

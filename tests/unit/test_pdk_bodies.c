@@ -133,14 +133,28 @@ static void a_body_is_written_byte_for_byte(void **state)
 					"true, a=1&a=b&a&e=&m&z=x%20y, " FORM},
 			{SET "({1}, '" FORM "')", "! arg keys must be strings"},
 			{SET "({a = {{}}}, '" FORM "')",
-					"! arg values must be strings, numbers, booleans or arrays "
-					"of them"},
+					"! attempt to use table as query arg value"},
 			{SET "({a = {1}, b = require('cjson').empty_array}, 'application/json; "
 			     "x=y'), "
 			     "#" RAW " > 10, " TYPE,
 					"true, true, application/json; x=y"},
+			{SET "({n = {9007199254740992, 0.5}}, 'application/json'), " RAW,
+					"true, {\"n\":[9007199254740992,0.5]}"},
 			{SET "({1, 2}, 'application/json'), " RAW, "true, [1,2]"},
-			{SET "({a = print}, 'application/json')", "! args cannot hold a function"},
+			{SET "({[true] = 1}, 'application/json')",
+					"! Cannot serialise boolean: table key must be a number or "
+					"string"},
+			{SET "({a = {[1] = 1, [1000] = 1}}, 'application/json')",
+					"! Cannot serialise table: excessively sparse array"},
+			{"require('cjson.safe').encode({[1] = 1, [1000] = 1})",
+					"nil, Cannot serialise table: excessively sparse array"},
+			{"require('cjson').encode({a = {coroutine.create(print)}})",
+					"! Cannot serialise thread: type not supported"},
+			{"require('cjson.safe').encode({[{}] = 1})",
+					"nil, Cannot serialise table: table key must be a number "
+					"or string"},
+			{SET "({a = print}, 'application/json')",
+					"! Cannot serialise function: type not supported"},
 			{SET "('x')", "! args must be a table"},
 			{SET "({}, 1)", "! mime must be a string"},
 			{SET "({}, 'text/plain; x=y')",
@@ -169,8 +183,7 @@ static void queries_and_paths_are_written_byte_for_byte(void **state)
 			{"kong.service.request.set_query({}), " QUERY " == ''", "nil, true"},
 			{"kong.service.request.set_query({a = {b = 1}}), " QUERY, "nil, "},
 			{"kong.service.request.set_query({a = print})",
-					"! arg values must be strings, numbers, booleans or arrays "
-					"of them"},
+					"! attempt to use function as query arg value"},
 			{"kong.service.request.set_raw_query('a=b&c'), " QUERY, "nil, a=b&c"},
 			{"kong.service.request.set_raw_query('zzz&bar=baz+1&bar=bla&bar&blo=&foo=x'"
 			 "), "
@@ -191,6 +204,31 @@ static void queries_and_paths_are_written_byte_for_byte(void **state)
 			{"kong.service.request.set_headers({Host = {'a'}})",
 					"! invalid header value for \"host\": got table, expected "
 					"array of string, string, number or boolean"},
+			{"kong.service.request.set_headers({['X-Foo'] = {'hello', 'world', foo = "
+			 "'bar', [7] = 'x'}}), table.concat(kong.request.get_headers()['x-foo'], "
+			 "',')",
+					"nil, hello,world"},
+			{"kong.service.request.set_headers({['X-Foo'] = {}}), "
+			 "kong.request.get_header('x-foo')",
+					"nil, nil"},
+			{"kong.service.request.set_headers({['X-Foo'] = {[3] = 'c', [1] = 'a', [2] "
+			 "= 'b'}}), table.concat(kong.request.get_headers()['x-foo'], ',')",
+					"nil, a,b,c"},
+			{"kong.service.request.set_header('X-Foo', {'a', {}})",
+					"! invalid header value in array \"X-Foo\": got table, "
+					"expected string"},
+			{"kong.service.request.set_headers({['X-Foo'] = print})",
+					"! invalid header value for \"X-Foo\": got function, "
+					"expected string, number, boolean or array of strings"},
+			{"kong.service.request.set_path('/fo%6F/f\xc3\xb3'), "
+			 "ngx.var.upstream_uri:match('^[^?]*')",
+					"nil, /fo%6F/f%C3%B3"},
+			{"kong.service.request.set_raw_query('a=0&c+d=1+2&a=2&c%20d=3%20&a=4&b+d=5&"
+			 "%20a+=6+%20+&+%20+d=+%20+7%20++&a=8'), "
+			 "kong.service.request.clear_query_arg('a'), " QUERY,
+					"nil, nil, "
+					"c%20d=1%202&c%20d=3%20&b%20d=5&%20a%20=6%20%20%20&%20%20%"
+					"20d=%20%20%207%20%20%20"},
 			{"kong.service.set_target(1, 80)", "! host must be a string"},
 			{"kong.service.set_target('h')", "! port must be an integer"},
 			{"kong.service.set_target('h', -1)",

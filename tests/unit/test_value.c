@@ -91,7 +91,7 @@ static void what_json_cannot_hold_is_refused_in_words(void **state)
 		value_set(a, outer.table, number(1), deep);
 		deep = outer;
 	}
-	assert_json(a, deep, "Cannot serialise table: nested too deeply");
+	assert_json(a, deep, VALUE_TOO_DEEP_TEXT);
 }
 
 int main(void)
