@@ -39,14 +39,30 @@ static int is_reference(lua_State *L)
 	return 1;
 }
 
+/* nil, "not a reference [what it is]" */
+static int refuse_value(lua_State *L)
+{
+	if (lua_isnoneornil(L, 1)) {
+		lua_settop(L, 1);
+		lua_pushliteral(L, "nil");
+	} else {
+		(void)vm_push_text(L, 1, NULL);
+	}
+	lua_pushnil(L);
+	lua_pushfstring(L, "not a reference [%s]", lua_tostring(L, -2));
+	return 2;
+}
+
 static int parse_reference(lua_State *L)
 {
-	struct str text = pdk_check_str(L, 1, "reference must be a string");
+	struct str text = text_at(L, 1);
 	struct arena *a = scratch(L);
 	struct vault_reference ref;
 	struct why why = WHY_NONE;
 	int r;
 
+	if (text.p == NULL)
+		return refuse_value(L);
 	vm_host_enter(L);
 	r = vault_parse(a, text, &ref, &why);
 	vm_host_leave(L);
@@ -72,11 +88,13 @@ static int parse_reference(lua_State *L)
 
 static int get(lua_State *L)
 {
-	struct str text = pdk_check_str(L, 1, "reference must be a string"), value;
+	struct str text = text_at(L, 1), value;
 	struct arena *a = scratch(L);
 	struct why why = WHY_NONE;
 	int r;
 
+	if (text.p == NULL)
+		return refuse_value(L);
 	vm_host_enter(L);
 	r = vault_get(a, pdk_host(L)->view, text, &value, &why);
 	vm_host_leave(L);

@@ -2,6 +2,8 @@
 #include "plugin/vault.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,23 +145,64 @@ static const char *variable(struct arena *a, const struct vault_reference *ref, 
 	return getenv(name);
 }
 
-/* The field `key` of the JSON object in value. */
-static int subfield(struct arena *a, const char *value, struct str key, struct str *ret)
+/* As Lua names it. */
+static const char *type_name(const json_t *json)
 {
-	json_t *json = json_loads(value, 0, NULL);
-	const json_t *field = json_object_getn(json, key.p, key.n);
-	char *text = NULL;
+	if (json_is_boolean(json))
+		return "boolean";
+	if (json_is_number(json))
+		return "number";
+	return json_is_null(json) ? "userdata" : "table";
+}
 
-	if (json_is_string(field))
-		*ret = arena_str(a,
-				(struct str){json_string_value(field), json_string_length(field)});
-	else if (field != NULL && !json_is_null(field))
-		text = json_dumps(field, JSON_COMPACT | JSON_ENCODE_ANY);
-	if (text != NULL)
-		*ret = arena_str(a, str_of(text));
-	free(text);
+static int fail(struct why *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int fail(struct why *why, const char *fmt, ...)
+{
+	char text[sizeof(why->text)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	why_set(why, NULL, 0, "could not get value from external vault (%s)", text);
+	return -ENOENT;
+}
+
+/* Of flat JSON objects, strings only. */
+static int take_field(struct arena *a, const json_t *json, struct str key, struct str *ret,
+		struct why *why)
+{
+	const json_t *field = json_object_getn(json, key.p, key.n);
+	const char *begin = "could not get subfield value:";
+
+	if (field == NULL)
+		return fail(why, "%s subfield %.*s not found in JSON secret", begin, STR_ARG(key));
+	if (!json_is_string(field))
+		return fail(why, "%s unexpected %s value in JSON secret for subfield %.*s", begin,
+				type_name(field), STR_ARG(key));
+	*ret = arena_str(a, (struct str){json_string_value(field), json_string_length(field)});
+	return ret->p != NULL ? 0 : -ENOMEM;
+}
+
+static int subfield(struct arena *a, const char *value, struct str key, struct str *ret,
+		struct why *why)
+{
+	json_error_t error;
+	json_t *json = json_loads(value, JSON_DECODE_ANY, &error);
+	int r;
+
+	if (json == NULL)
+		r = fail(why, "could not get subfield value: unable to json decode value (nil): %s",
+				error.text);
+	else if (!json_is_object(json) && !json_is_array(json))
+		r = fail(why,
+				"could not get subfield value: unable to json decode value (%.*s): "
+				"nil",
+				64, value);
+	else
+		r = take_field(a, json, key, ret, why);
 	json_decref(json);
-	return ret->p != NULL ? 0 : -ENOENT;
+	return r;
 }
 
 int vault_get(struct arena *a, const struct snap_view *view, struct str text, struct str *ret,
@@ -173,21 +216,17 @@ int vault_get(struct arena *a, const struct snap_view *view, struct str text, st
 	*ret = STR_NONE;
 	if (r != 0)
 		return r;
-	if (!find_vault(a, view, ref.name, &prefix))
-		return refuse(why, "could not find vault", text);
+	if (!find_vault(a, view, ref.name, &prefix)) {
+		why_set(why, NULL, 0, "could not find vault (%.*s)", STR_ARG(ref.name));
+		return -EINVAL;
+	}
 	value = variable(a, &ref, prefix);
-	if (value == NULL) {
-		refuse(why, "could not get value from external vault (no value found)", text);
-		return -ENOENT;
-	}
-	if (ref.key.n == 0) {
-		*ret = arena_str(a, str_of(value));
-		return ret->p != NULL ? 0 : -ENOENT;
-	}
-	r = subfield(a, value, ref.key, ret);
-	if (r != 0)
-		refuse(why, "there is no such field in the JSON text of the secret", text);
-	return r;
+	if (value == NULL)
+		return fail(why, "no value found");
+	if (ref.key.n != 0)
+		return subfield(a, value, ref.key, ret, why);
+	*ret = arena_str(a, str_of(value));
+	return ret->p != NULL ? 0 : -ENOMEM;
 }
 
 static bool add_stamp(void *arg, struct str id, uint64_t version, struct str record)

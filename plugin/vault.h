@@ -30,7 +30,7 @@ bool vault_is_reference(struct str text);
 /* Parts live in a, or in text.  -EINVAL with why. */
 int vault_parse(struct arena *a, struct str text, struct vault_reference *ret, struct why *why);
 /* The value, in a.  view: where vaults are configured; NULL = there is env only.  -EINVAL (no
- * reference, no such vault), -ENOENT (no value), with why. */
+ * reference, no such vault), -ENOENT (no value), -ENOMEM, with why. */
 int vault_get(struct arena *a, const struct snap_view *view, struct str text, struct str *ret,
 		struct why *why);
 /* text, or what it refers to, in new memory; NULL with why, or out of memory. */

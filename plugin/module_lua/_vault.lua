@@ -5,8 +5,14 @@ local get = F.get
 local error, next, type = error, next, type
 local M = { get = get, is_reference = F.is_reference, parse_reference = F.parse_reference }
 
-local function lookup(reference)
-  return type(reference) == "string" and reference ~= "" and (get(reference) or "") or nil
+local function set(t, field, reference)
+  if type(reference) == "string" then
+    local value, err = get(reference)
+    if not value then
+      kong.log.warn("error updating secret reference ", reference, ": ", err)
+    end
+    t[field] = value or ""
+  end
 end
 
 local function update(t, depth)
@@ -15,10 +21,12 @@ local function update(t, depth)
     for field, reference in next, refs do
       if type(reference) == "table" and type(t[field]) == "table" then
         for k, r in next, reference do
-          t[field][k] = lookup(r) or t[field][k]
+          if r ~= "" then
+            set(t[field], k, r)
+          end
         end
       else
-        t[field] = lookup(reference) or t[field]
+        set(t, field, reference)
       end
     end
   end
@@ -30,26 +38,39 @@ local function update(t, depth)
   return t
 end
 
+-- Anything but a table is given back as it is.
 function M.update(t)
-  if type(t) ~= "table" then
-    error("config must be a table", 2)
+  return type(t) == "table" and update(t, 0) or t
+end
+
+-- Does it, or a record in it, refer to anything?
+local function has_references(t, depth)
+  if type(t) ~= "table" or depth > 32 then
+    return false
   end
-  return update(t, 0)
+  if type(t["$refs"]) == "table" and next(t["$refs"]) ~= nil then
+    return true
+  end
+  for name, value in next, t do
+    if name ~= "$refs" and has_references(value, depth + 1) then
+      return true
+    end
+  end
+  return false
 end
 
 function M.try(callback, options)
   if type(callback) ~= "function" then
     error("callback must be a function", 2)
   end
-  if options ~= nil and type(options) ~= "table" then
-    error("options must be a table or nil", 2)
+  if not has_references(options, 0) then
+    return callback(options)
   end
-  local res, err = callback(options)
-  if res or not options or not options["$refs"] then
-    return res, err
+  local res = callback(update(options, 0))
+  if res then
+    return res
   end
-  update(options, 0)
-  return callback(options)
+  return callback(update(options, 0))
 end
 
 return M

@@ -81,4 +81,4 @@ return P""")
     node.make("/plugins", {"name": "vault-test"})
     node.wait_plugin("vault-test")
     node.wait_settled()
-    assert seen(node) == {"a": "s3cret", "b": "s3cret", "c": "s3cret", "d": "could not find vault [{vault://other/x}]"}
+    assert seen(node) == {"a": "s3cret", "b": "s3cret", "c": "s3cret", "d": "could not find vault (other)"}

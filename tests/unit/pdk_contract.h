@@ -60,10 +60,10 @@
 	X("kong.dns.toip", "access", "('a.test', 80)", "nil, there is no network in this run", "()", "nil, host must be a string") \
 	X("kong.dns.resolve", "access", "('a.test')", "nil, dns client error: no nameservers specified", "()", "nil, host must be a string") \
 	X("kong.vault.is_reference", "access", "('{vault://env/a}')", "true", "()", "false") \
-	X("kong.vault.parse_reference", "access", "('{vault://env/a}').name", "env", "()", "! reference must be a string") \
-	X("kong.vault.get", "access", "('x')", "nil, not a reference [x]", "()", "! reference must be a string") \
-	X("kong.vault.update", "access", "({a = 1}).a", "1", "()", "! config must be a table") \
-	X("kong.vault.try", "access", "(function() return 1 end)", "1, nil", "()", "! callback must be a function")
+	X("kong.vault.parse_reference", "access", "('{vault://env/a}').name", "env", "()", "nil, not a reference [nil]") \
+	X("kong.vault.get", "access", "('x')", "nil, not a reference [x]", "()", "nil, not a reference [nil]") \
+	X("kong.vault.update", "access", "({a = 1}).a", "1", "(5)", "5") \
+	X("kong.vault.try", "access", "(function() return 1 end)", "1", "()", "! callback must be a function")
 
 #define CONTRACT_KONG(X) \
 	X("kong.client.get_ip", "access", "()", "192.0.2.7", NO_ARGUMENTS) \

@@ -13,6 +13,8 @@
 	"{\"inner\":{\"type\":\"record\",\"fields\":[{\"s\":{\"type\":\"string\"," \
 	"\"referenceable\":true}}]}}]}}]}"
 
+#define GET_FAILED "nil, could not get value from external vault ("
+
 static void references_are_parsed(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -34,7 +36,8 @@ static void references_are_parsed(void **state)
 					"nil, reference url has invalid path [{vault://env//k}]"},
 			{"v.parse_reference('{vault://env/a#x}')", "nil, reference url has invalid "
 								   "version [{vault://env/a#x}]"},
-			{"v.parse_reference(1)", "! reference must be a string"},
+			{"v.parse_reference(1)", "nil, not a reference [1]"},
+			{"v.parse_reference()", "nil, not a reference [nil]"},
 	};
 
 	PDK_ROWS_CHECK(*state, "access",
@@ -51,21 +54,24 @@ static void the_env_vault_gives_what_is_there_and_nothing_of_the_node(void **sta
 			{"v.get('{vault://env/test-secret}')", "s3cret"},
 			{"v.get('{vault://env/secret?prefix=test_}')", "s3cret"},
 			{"v.get('{vault://env/test-json/user}')", "ann"},
-			{"v.get('{vault://env/test-json/n}')", "5"},
-			{"v.get('{vault://env/test-json/none}')", "nil, there is no such field in "
-								  "the JSON text of the secret "
-								  "[{vault://env/test-json/none}]"},
-			{"v.get('{vault://env/test-secret/k}')", "nil, there is no such field in "
-								 "the JSON text of the secret "
-								 "[{vault://env/test-secret/k}]"},
-			{"v.get('{vault://env/not-there}')", "nil, could not get value from "
-							     "external vault (no value found) "
-							     "[{vault://env/not-there}]"},
+			{"v.get('{vault://env/test-json/n}')", GET_FAILED
+					"could not get subfield value: unexpected number value in "
+					"JSON secret for subfield n)"},
+			{"v.get('{vault://env/test-json/none}')",
+					GET_FAILED "could not get subfield value: subfield none "
+						   "not found in JSON secret)"},
+			{"(select(2, v.get('{vault://env/test-secret/k}'))):sub(1, 104)",
+					"could not get value from external vault (could not get "
+					"subfield "
+					"value: unable to json decode value (nil)"},
+			{"v.get('{vault://env/not-there}')", GET_FAILED "no value found)"},
+			{"v.get(nil)", "nil, not a reference [nil]"},
+			{"v.get(5)", "nil, not a reference [5]"},
 			{"(v.get('{vault://env/sluice-test}'))", "nil"},
 			{"(v.get('{vault://env/test?prefix=SLUICE_}'))", "nil"},
 			{"(v.get('{vault://env/test-secret%00x}'))", "nil"},
 			{"(v.get('{vault://env/' .. ('x'):rep(5000) .. '}'))", "nil"},
-			{"v.get('{vault://hcv/a}')", "nil, could not find vault [{vault://hcv/a}]"},
+			{"v.get('{vault://hcv/a}')", "nil, could not find vault (hcv)"},
 			{"v.update({s = 'old', ['$refs'] = {s = '{vault://env/test-secret}'}}).s",
 					"s3cret"},
 			{"v.try(function(o) return nil, 'no' end, {})", "nil, no"},
@@ -73,7 +79,11 @@ static void the_env_vault_gives_what_is_there_and_nothing_of_the_node(void **sta
 			 "end, "
 			 "{s = 'old', ['$refs'] = {s = '{vault://env/test-secret}'}})",
 					"1"},
-			{"v.update(1)", "! config must be a table"},
+			{"v.update(1)", "1"},
+			{"v.update({s = 'old', ['$refs'] = {s = '{vault://env/gone}'}}).s", ""},
+			{"v.try(function(o) return o.s end, {s = 'old', ['$refs'] = {s = "
+			 "'{vault://env/test-secret}'}})",
+					"s3cret"},
 			{"v.try(1)", "! callback must be a function"},
 	};
 
