@@ -15,8 +15,8 @@
 struct entry {
 	struct dict *dict;
 	uint32_t space;
-	size_t n;
-	char key[DICT_KEY_MAX];
+	struct str key; /* in joined, or a string of the VM's that the stack holds */
+	char joined[DICT_KEY_MAX];
 };
 
 static const char *failure(int r)
@@ -62,10 +62,10 @@ static int open_entry(lua_State *L, bool is_dict, struct entry *ret)
 	int r;
 
 	if (lua_type(L, 1) == LUA_TTABLE) {
-		lua_rawgeti(L, 1, 1);
+		lua_settop(L, 4);     /* no call has more */
+		lua_rawgeti(L, 1, 1); /* stays: the key is in it */
 		if (lua_type(L, -1) == LUA_TSTRING)
 			prefix.p = lua_tolstring(L, -1, &prefix.n);
-		lua_pop(L, 1);
 	}
 	if (prefix.p == NULL || prefix.n < 2 || prefix.p[0] != (is_dict ? 'd' : 'c'))
 		return luaL_error(L, "call it as a method of what %s() returned",
@@ -76,21 +76,20 @@ static int open_entry(lua_State *L, bool is_dict, struct entry *ret)
 		return pdk_fail(L, "there is no shared memory here");
 	if (prefix.n + key.n > DICT_KEY_MAX)
 		return pdk_fail(L, "%s", failure(DICT_E_TOO_LONG));
-	memcpy(ret->key, prefix.p, prefix.n);
-	memcpy(ret->key + prefix.n, key.p, key.n);
-	ret->n = prefix.n + key.n;
+	ret->key = prefix;
+	if (is_dict) {
+		memcpy(ret->joined, prefix.p, prefix.n);
+		memcpy(ret->joined + prefix.n, key.p, key.n);
+		ret->key = (struct str){ret->joined, prefix.n + key.n};
+	}
 	r = open_space(L, ret);
 	return r == 0 ? 0 : pdk_fail(L, "%s", failure(r));
-}
-
-static struct str key_of(const struct entry *e)
-{
-	return (struct str){e->key, e->n};
 }
 
 /* Seconds at arg → milliseconds; absent: 0 = for ever. */
 static uint64_t check_ttl(lua_State *L, int arg)
 {
+	uint64_t ms;
 	double s;
 
 	if (lua_isnoneornil(L, arg))
@@ -99,7 +98,8 @@ static uint64_t check_ttl(lua_State *L, int arg)
 	/* also for NaN */
 	if (!(s >= 0 && s <= TTL_MAX_S))
 		luaL_error(L, "ttl must be a number of seconds between 0 and 1e9");
-	return (uint64_t)ceil(s * 1000);
+	ms = (uint64_t)(s * 1000);
+	return (double)ms < s * 1000 ? ms + 1 : ms;
 }
 
 static double check_amount(lua_State *L, int arg)
@@ -137,7 +137,7 @@ static int incr(lua_State *L, bool is_dict, int arg)
 	if (r != 0)
 		return r;
 	vm_host_enter(L);
-	r = dict_incr(e.dict, e.space, key_of(&e), by, ttl_ms, &now);
+	r = dict_incr(e.dict, e.space, e.key, by, ttl_ms, &now);
 	vm_host_leave(L);
 	if (r != 0)
 		return pdk_fail(L, "%s", failure(r));
@@ -154,7 +154,7 @@ static int get(lua_State *L, bool is_dict)
 	if (r != 0)
 		return r;
 	vm_host_enter(L);
-	r = dict_get(e.dict, e.space, key_of(&e), &v);
+	r = dict_get(e.dict, e.space, e.key, &v);
 	vm_host_leave(L);
 	if (r == 0)
 		return push_value(L, &v);
@@ -175,7 +175,7 @@ static int delete (lua_State *L, bool is_dict)
 	if (r != 0)
 		return r;
 	vm_host_enter(L);
-	r = dict_delete(e.dict, e.space, key_of(&e));
+	r = dict_delete(e.dict, e.space, e.key);
 	vm_host_leave(L);
 	if (r != 0 && r != DICT_E_ABSENT)
 		return pdk_fail(L, "%s", failure(r));
@@ -252,7 +252,7 @@ static int store(lua_State *L, store_fn *write)
 	if (r != 0)
 		return r;
 	vm_host_enter(L);
-	r = write(e.dict, e.space, key_of(&e), &in, ttl_ms);
+	r = write(e.dict, e.space, e.key, &in, ttl_ms);
 	vm_host_leave(L);
 	if (r != 0)
 		return pdk_fail(L, "%s", failure(r));
@@ -279,7 +279,7 @@ static int dict_method_ttl(lua_State *L)
 	if (r != 0)
 		return r;
 	vm_host_enter(L);
-	r = dict_ttl(e.dict, e.space, key_of(&e), &left);
+	r = dict_ttl(e.dict, e.space, e.key, &left);
 	vm_host_leave(L);
 	if (r != 0)
 		return pdk_fail(L, "%s", failure(r));

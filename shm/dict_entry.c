@@ -152,18 +152,17 @@ static void put_string(_Atomic uint64_t *ret, const char *p, size_t n)
 	}
 }
 
-/* What the tag leads to, before the tag. */
-static void fill(struct dict_slot *slot, struct dict_probe *p, const struct dict_input *value,
-		uint64_t bits, uint64_t ttl_ms)
+/* All but the key. */
+static inline void fill(struct dict_slot *slot, struct dict_probe *p,
+		const struct dict_input *value, uint64_t bits, uint64_t ttl_ms)
 {
 	size_t n = value->kind == DICT_STRING ? value->text.n : 0;
 
 	put(&slot->what, p->what | dict_what(0, 0, value->kind, n));
 	put(&slot->expires_ms, ttl_ms != 0 ? dict_probe_now(p) + ttl_ms : 0);
 	put(&slot->number, bits);
-	for (unsigned i = 0; i < p->n_words; i++)
-		put(&slot->data[i], p->words[i]);
-	put_string(&slot->data[p->n_words], value->text.p, n);
+	if (n != 0)
+		put_string(&slot->data[p->n_words], value->text.p, n);
 }
 
 static void count_in(struct dict *d, uint32_t space, enum dict_class class)
@@ -194,36 +193,50 @@ static enum dict_class class_for(size_t n)
 	return class;
 }
 
+static enum dict_class class_of(const struct dict_probe *p, const struct dict_input *value)
+{
+	return class_for(p->n_words * 8 + (value->kind == DICT_STRING ? value->text.n : 0));
+}
+
+/* In a slot of its own, rather than where it is. */
+static int write_anew(struct dict *d, struct dict_probe *p, const struct dict_place *have,
+		const struct dict_input *value, uint64_t bits, uint64_t ttl_ms)
+{
+	struct dict_stripe *s = &d->area->stripes[dict_stripe_of(p)];
+	struct dict_place at = dict_probe_choose(d, p, class_of(p, value));
+
+	if (at.slot == NULL) {
+		atomic_fetch_add_explicit(&d->area->refusals, 1, memory_order_relaxed);
+		return DICT_E_FULL;
+	}
+	if (have->slot != NULL)
+		dict_probe_drop(d, p, have);
+	dict_write_begin(s, &at);
+	dict_slot_clear(d, dict_stripe_of(p), &at);
+	for (unsigned i = 0; i < p->n_words; i++)
+		put(&at.slot->data[i], p->words[i]);
+	fill(at.slot, p, value, bits, ttl_ms);
+	/* what the tag leads to is there */
+	atomic_store_explicit(
+			dict_tag_of(d, dict_stripe_of(p), &at), dict_tag(p), memory_order_release);
+	count_in(d, p->space, at.class);
+	dict_write_end(s, &at, dict_probe_now(p));
+	return 0;
+}
+
 int dict_probe_write(struct dict *d, struct dict_probe *p, const struct dict_place *have,
 		const struct dict_input *value, uint64_t bits, uint64_t ttl_ms)
 {
-	enum dict_class class = class_for(
-			p->n_words * 8 + (value->kind == DICT_STRING ? value->text.n : 0));
 	struct dict_stripe *s = &d->area->stripes[dict_stripe_of(p)];
-	/* a tiny one may be in a small slot, and stays there */
-	bool is_new = have->slot == NULL || have->class < class ||
-		      (have->class == DICT_LARGE && class != DICT_LARGE);
-	struct dict_place at = *have;
+	enum dict_class class = class_of(p, value);
 
-	if (is_new) {
-		at = dict_probe_choose(d, p, class);
-		if (at.slot == NULL) {
-			atomic_fetch_add_explicit(&d->area->refusals, 1, memory_order_relaxed);
-			return DICT_E_FULL;
-		}
-		if (have->slot != NULL)
-			dict_probe_drop(d, p, have);
-	}
-	dict_write_begin(s, &at);
-	if (is_new)
-		dict_slot_clear(d, dict_stripe_of(p), &at);
-	fill(at.slot, p, value, bits, ttl_ms);
-	if (is_new) {
-		atomic_store_explicit(dict_tag_of(d, dict_stripe_of(p), &at), dict_tag(p),
-				memory_order_release);
-		count_in(d, p->space, at.class);
-	}
-	dict_write_end(s, &at, dict_probe_now(p));
+	/* a tiny one may be in a small slot, and stays there */
+	if (have->slot == NULL || have->class < class ||
+			(have->class == DICT_LARGE && class != DICT_LARGE))
+		return write_anew(d, p, have, value, bits, ttl_ms);
+	dict_write_begin(s, have);
+	fill(have->slot, p, value, bits, ttl_ms);
+	dict_write_end(s, have, dict_probe_now(p));
 	return 0;
 }
 

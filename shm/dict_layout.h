@@ -169,12 +169,46 @@ static inline _Atomic uint32_t *dict_tag_of(
 	return &b->tags[at->index % (2 * DICT_WAYS)];
 }
 
+/* r: what pthread_mutex_trylock() said, not 0. */
+int dict_lock_slowly(struct dict *d, unsigned stripe, int r);
 /* 0 or DICT_E_BUSY.  Repairs what a dead holder left. */
-int dict_lock(struct dict *d, unsigned stripe);
-void dict_unlock(struct dict *d, unsigned stripe);
+static inline int dict_lock(struct dict *d, unsigned stripe)
+{
+	int r = pthread_mutex_trylock(&d->area->stripes[stripe].lock);
+
+	return __builtin_expect(r == 0, 1) ? 0 : dict_lock_slowly(d, stripe, r);
+}
+
+static inline void dict_unlock(struct dict *d, unsigned stripe)
+{
+	pthread_mutex_unlock(&d->area->stripes[stripe].lock);
+}
+
 /* Between these the slot may be in any state; the lock is held. */
-void dict_write_begin(struct dict_stripe *s, const struct dict_place *at);
-void dict_write_end(struct dict_stripe *s, const struct dict_place *at, uint64_t now_ms);
+static inline void dict_write_begin(struct dict_stripe *s, const struct dict_place *at)
+{
+	atomic_store_explicit(&s->dirty, at->index + 1, memory_order_relaxed);
+	atomic_store_explicit(&s->seq, atomic_load_explicit(&s->seq, memory_order_relaxed) | 1,
+			memory_order_release);
+	/* an addition without the lock is before this, or fails */
+	atomic_store_explicit(&at->slot->stamp,
+			atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1,
+			memory_order_release);
+}
+
+static inline void dict_write_end(
+		struct dict_stripe *s, const struct dict_place *at, uint64_t now_ms)
+{
+	uint64_t version = atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1;
+
+	atomic_store_explicit(
+			&at->slot->stamp, dict_stamp(version + 1, now_ms), memory_order_release);
+	atomic_store_explicit(&s->seq,
+			(atomic_load_explicit(&s->seq, memory_order_relaxed) | 1) + 1,
+			memory_order_release);
+	atomic_store_explicit(&s->dirty, 0, memory_order_release);
+}
+
 /* The slot becomes free; between begin and end. */
 void dict_slot_clear(struct dict *d, unsigned stripe, const struct dict_place *at);
 /* Before the memory goes: this process holds nothing any more. */

@@ -16,9 +16,9 @@
 #define pthread_mutex_clocklock(m, clock, until) ((void)(until), pthread_mutex_lock(m))
 #endif
 
-int dict_mutex_take(pthread_mutex_t *m)
+/* After a trylock that gave r. */
+static int wait_for(pthread_mutex_t *m, int r)
 {
-	int r = pthread_mutex_trylock(m);
 	struct timespec until;
 	uint64_t ns;
 
@@ -29,6 +29,11 @@ int dict_mutex_take(pthread_mutex_t *m)
 		r = pthread_mutex_clocklock(m, CLOCK_MONOTONIC, &until);
 	}
 	return r == 0 || r == EOWNERDEAD ? r : DICT_E_BUSY;
+}
+
+int dict_mutex_take(pthread_mutex_t *m)
+{
+	return wait_for(m, pthread_mutex_trylock(m));
 }
 
 /* Never below zero: the memory is not trusted, and a crash may lose one addition. */
@@ -57,29 +62,6 @@ void dict_slot_clear(struct dict *d, unsigned stripe, const struct dict_place *a
 	atomic_store_explicit(tag, 0, memory_order_release);
 }
 
-void dict_write_begin(struct dict_stripe *s, const struct dict_place *at)
-{
-	atomic_store_explicit(&s->dirty, at->index + 1, memory_order_relaxed);
-	atomic_store_explicit(&s->seq, atomic_load_explicit(&s->seq, memory_order_relaxed) | 1,
-			memory_order_release);
-	/* an addition without the lock is before this, or fails */
-	atomic_store_explicit(&at->slot->stamp,
-			atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1,
-			memory_order_release);
-}
-
-void dict_write_end(struct dict_stripe *s, const struct dict_place *at, uint64_t now_ms)
-{
-	uint64_t version = atomic_load_explicit(&at->slot->stamp, memory_order_relaxed) | 1;
-
-	atomic_store_explicit(
-			&at->slot->stamp, dict_stamp(version + 1, now_ms), memory_order_release);
-	atomic_store_explicit(&s->seq,
-			(atomic_load_explicit(&s->seq, memory_order_relaxed) | 1) + 1,
-			memory_order_release);
-	atomic_store_explicit(&s->dirty, 0, memory_order_release);
-}
-
 static void repair(struct dict *d, unsigned stripe)
 {
 	struct dict_stripe *s = &d->area->stripes[stripe];
@@ -99,19 +81,14 @@ static void repair(struct dict *d, unsigned stripe)
 	atomic_fetch_add_explicit(&d->area->repairs, 1, memory_order_relaxed);
 }
 
-int dict_lock(struct dict *d, unsigned stripe)
+int dict_lock_slowly(struct dict *d, unsigned stripe, int r)
 {
 	struct dict_stripe *s = &d->area->stripes[stripe];
-	int r = dict_mutex_take(&s->lock);
 
+	r = wait_for(&s->lock, r);
 	if (r != EOWNERDEAD)
 		return r;
 	repair(d, stripe);
 	pthread_mutex_consistent(&s->lock);
 	return 0;
-}
-
-void dict_unlock(struct dict *d, unsigned stripe)
-{
-	pthread_mutex_unlock(&d->area->stripes[stripe].lock);
 }
