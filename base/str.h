@@ -53,6 +53,17 @@ static inline struct str str_head(struct str s, size_t n)
 }
 
 /* ASCII only, independent of the locale. */
+/* None of the eight bytes at p is below a space or DEL: what may stand in a field's value. */
+static inline bool str_is_plain8(const char *p)
+{
+	const uint64_t each = 0x0101010101010101U;
+	uint64_t x, del;
+
+	memcpy(&x, p, sizeof(x));
+	del = x ^ each * 0x7f;
+	return ((((x - each * 0x20) & ~x) | ((del - each) & ~del)) & each * 0x80) == 0;
+}
+
 static inline char ascii_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;

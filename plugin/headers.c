@@ -246,23 +246,11 @@ bool headers_name_is_valid(struct str name)
 	return name.n != 0;
 }
 
-#define EACH(byte) (0x0101010101010101U * (uint64_t)(byte))
-
-/* None of eight bytes is below a space or DEL. */
-static bool is_plain8(const char *p)
-{
-	uint64_t x, del;
-
-	memcpy(&x, p, sizeof(x));
-	del = x ^ EACH(0x7f);
-	return ((((x - EACH(0x20)) & ~x) | ((del - EACH(1)) & ~del)) & EACH(0x80)) == 0;
-}
-
 bool headers_value_is_valid(struct str value)
 {
 	size_t i = 0;
 
-	while (i + 8 <= value.n && is_plain8(value.p + i))
+	while (i + 8 <= value.n && str_is_plain8(value.p + i))
 		i += 8;
 	for (; i < value.n; i++) {
 		unsigned char c = (unsigned char)value.p[i];

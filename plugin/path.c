@@ -123,16 +123,21 @@ struct str path_normalize(struct arena *a, struct str raw_path)
 }
 
 /* RFC 3986 3.3, and '[' and ']' as the reference has it; a '%' is judged by what follows. */
-static bool stands_in_path(unsigned char c)
-{
-	return c > 0x20 && c < 0x7f && strchr("\"#<>?\\^`{|}", c) == NULL;
-}
+/* clang-format off */
+static const bool stands_in_path[256] = {
+	['0' ... '9'] = true, ['a' ... 'z'] = true, ['A' ... 'Z'] = true,
+	['!'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['('] = true,
+	[')'] = true, ['*'] = true, ['+'] = true, [','] = true, ['-'] = true, ['.'] = true,
+	['/'] = true, [':'] = true, [';'] = true, ['='] = true, ['@'] = true, ['['] = true,
+	[']'] = true, ['_'] = true, ['~'] = true,
+};
+/* clang-format on */
 
 static bool must_escape(struct str s, size_t at)
 {
 	unsigned char c = (unsigned char)s.p[at];
 
-	return !stands_in_path(c) || (c == '%' && percent_byte(s, at) < 0);
+	return !stands_in_path[c] || (c == '%' && percent_byte(s, at) < 0);
 }
 
 struct str path_escape(struct arena *a, struct str path)
