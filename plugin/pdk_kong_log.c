@@ -21,6 +21,7 @@
 /* clang-format on */
 
 #define FORMAT_KEY "pdk.log_format"
+#define LOG_KEY "pdk.log" /* kong.log itself */
 
 /* As set_format() wants it. */
 static void say_at(lua_State *L, enum log_level level)
@@ -105,6 +106,57 @@ static void push_logger_function(lua_State *L, lua_CFunction call, enum log_leve
 	lua_pushcclosure(L, call, 3);
 }
 
+/* Of a logger's inspect: upvalues {format, is off}, and what the switch sets. */
+static int logger_inspect(lua_State *L)
+{
+	bool is_off;
+
+	lua_rawgeti(L, lua_upvalueindex(1), 2);
+	is_off = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	if (is_off || !log_wants(LOG_NOTICE))
+		return 0;
+	lua_remove(L, 1);
+	pdk_inspect(L);
+	return 0;
+}
+
+static int logger_switch_inspect(lua_State *L)
+{
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_rawseti(L, lua_upvalueindex(1), 2);
+	return 0;
+}
+
+/* The metatable for the table at the top: what it is when called (at the top), and its index. */
+static void seal(lua_State *L, const char *index_key)
+{
+	lua_createtable(L, 0, 3);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "__call");
+	if (index_key != NULL) {
+		lua_getfield(L, LUA_REGISTRYINDEX, index_key);
+		lua_setfield(L, -2, "__index");
+	}
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_setmetatable(L, -2);
+}
+
+static void push_logger_inspect(lua_State *L, int state)
+{
+	lua_createtable(L, 0, 2);
+	for (int is_off = 0; is_off < 2; is_off++) {
+		lua_pushvalue(L, state);
+		lua_pushboolean(L, is_off);
+		lua_pushcclosure(L, logger_switch_inspect, 2);
+		lua_setfield(L, -2, is_off ? "off" : "on");
+	}
+	lua_pushvalue(L, state);
+	lua_pushcclosure(L, logger_inspect, 1);
+	seal(L, NULL);
+}
+
 static int new_logger(lua_State *L)
 {
 	static const struct {
@@ -122,10 +174,10 @@ static int new_logger(lua_State *L)
 	if (lua_type(L, 2) == LUA_TSTRING && lua_objlen(L, 2) == 0)
 		luaL_error(L, "format cannot be an empty string if specified");
 	lua_settop(L, 2);
-	lua_createtable(L, 1, 0);
+	lua_createtable(L, 2, 0);
 	lua_insert(L, 2);
 	lua_rawseti(L, 2, 1);
-	lua_createtable(L, 0, PDK_COUNT(rows) + 1);
+	lua_createtable(L, 0, PDK_COUNT(rows) + 2);
 	for (size_t i = 0; i < PDK_COUNT(rows); i++) {
 		push_logger_function(L, logger_say, rows[i].level, 2);
 		lua_setfield(L, -2, rows[i].name);
@@ -133,12 +185,10 @@ static int new_logger(lua_State *L)
 	lua_pushvalue(L, 2);
 	lua_pushcclosure(L, logger_set_format, 1);
 	lua_setfield(L, -2, "set_format");
-	lua_createtable(L, 0, 2);
+	push_logger_inspect(L, 2);
+	lua_setfield(L, -2, "inspect");
 	push_logger_function(L, logger_call, LOG_NOTICE, 2);
-	lua_setfield(L, -2, "__call");
-	lua_pushboolean(L, 0);
-	lua_setfield(L, -2, "__metatable");
-	lua_setmetatable(L, -2);
+	seal(L, LOG_KEY);
 	return 1;
 }
 
@@ -261,4 +311,6 @@ void pdk_open_log(lua_State *L, int env_index)
 	pdk_register(L, env_index, "kong.log", functions, PDK_COUNT(functions));
 	pdk_register(L, env_index, "kong.log.inspect", inspects, PDK_COUNT(inspects));
 	pdk_register(L, env_index, "kong.log.deprecation", deprecations, PDK_COUNT(deprecations));
+	pdk_push_table(L, env_index, "kong.log");
+	lua_setfield(L, LUA_REGISTRYINDEX, LOG_KEY);
 }

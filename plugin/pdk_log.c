@@ -103,11 +103,17 @@ static struct str expand_one(lua_State *L, struct str at, struct str namespace,
 					str_of(is_known && where.name != NULL ? where.name : "?")},
 	};
 
-	for (size_t i = 0; i < PDK_COUNT(rows); i++)
+	for (size_t i = 0; i < PDK_COUNT(rows); i++) {
+		/* "%%message" is no modifier: both signs stay. */
+		if (str_starts(at, STR("%%")) && str_starts(str_from(at, 1), rows[i].name)) {
+			add(out, at.p, rows[i].name.n + 1);
+			return str_from(at, rows[i].name.n + 1);
+		}
 		if (str_starts(at, rows[i].name)) {
 			add(out, rows[i].value.p, rows[i].value.n);
 			return str_from(at, rows[i].name.n);
 		}
+	}
 	add(out, "%", 1);
 	return str_from(at, 1);
 }

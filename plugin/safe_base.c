@@ -94,6 +94,9 @@ const char *vm_push_text(lua_State *L, int index, size_t *ret_n)
 	case LUA_TNIL:
 		lua_pushliteral(L, "nil");
 		break;
+	case LUA_TLIGHTUSERDATA:
+		lua_pushstring(L, lua_touserdata(L, index) == NULL ? "userdata: NULL" : "userdata");
+		break;
 	default:
 		lua_pushstring(L, lua_typename(L, lua_type(L, index)));
 		break;

@@ -61,6 +61,9 @@ local function tostring(...)
     end
     return s
   end
+  if t == "userdata" and stock_tostring(v) == "userdata: NULL" then
+    return "userdata: NULL" -- what plugins compare with; no address
+  end
   return object_text(v, t)
 end
 lib["tostring"] = tostring

@@ -289,6 +289,47 @@ static void inspect_spells_values_out_in_a_frame(void **state)
 			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\nxxxxxxxxxxx\"\n");
 }
 
+static void prints(struct bench *b, const char *code, const char *want)
+{
+	print(b, code);
+	assert_string_equal(printed, want);
+}
+
+static void a_logger_has_a_format_and_an_inspect_of_its_own(void **state)
+{
+	struct bench *b = *state;
+
+	prints(b, "local l = kong.log.new('ns') l('a', 1) l.err('b')", "[ns] a1\n[ns] b\n");
+	prints(b, "kong.log(ngx.null, ' ', nil, ' ', false, ' ', 1.5, ' ', tostring(ngx.null))",
+			"userdata: NULL nil false 1.5 userdata: NULL\n");
+	prints(b, "local l = kong.log.new('ns', '%message | %message') l('a', 1)", "a1 | a1\n");
+	prints(b, "local l = kong.log.new('ns') l.set_format('useless') l('a')", "useless\n");
+	prints(b,
+			"local l = kong.log.new('ns') "
+			"l.set_format('%%namespace %%file_src %%func_name %%message %message') "
+			"l('a', 'b')",
+			"%%namespace %%file_src %%func_name %%message ab\n");
+	prints(b,
+			"local l = kong.log.new('ns') "
+			"l.set_format('%func_name %line_src %file_src {%namespace} 100% %x') "
+			"local function f() l() end f()",
+			"f 1 handler.lua {ns} 100% %x\n");
+	prints(b,
+			"local a, b = kong.log.new('n'), kong.log.new('n') "
+			"a.inspect.off() a.inspect('hidden') kong.log(type(b.inspect)) "
+			"kong.log(pcall(b.inspect.off)) b.inspect('hidden') a.inspect.on()",
+			"table\ntrue\n");
+	print(b, "local a, b = kong.log.new('n'), kong.log.new('n') a.inspect.off() "
+		 "b.inspect('shown') kong.log.inspect('too')");
+	assert_non_null(strstr(printed, "|\"shown\" "));
+	assert_non_null(strstr(printed, "|\"too\" "));
+	prints(b,
+			"local l = kong.log.new('ns') "
+			"kong.log(l.serialize == kong.log.serialize, "
+			"l.set_serialize_value == kong.log.set_serialize_value, l.new('x') ~= nil)",
+			"truetruetrue\n");
+}
+
 static void inspect_is_bounded_whatever_it_is_given(void **state)
 {
 	struct bench *b = *state;
@@ -329,6 +370,7 @@ int main(void)
 			BENCH_TEST(values_are_set_added_and_replaced),
 			BENCH_TEST(a_value_that_cannot_be_told_is_refused_by_serialize),
 			BENCH_TEST(inspect_spells_values_out_in_a_frame),
+			BENCH_TEST(a_logger_has_a_format_and_an_inspect_of_its_own),
 			BENCH_TEST(inspect_is_bounded_whatever_it_is_given),
 			BENCH_TEST(a_deprecation_says_since_when_and_until_when),
 	};
