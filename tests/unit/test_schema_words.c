@@ -331,9 +331,114 @@ static void what_shorthands_do(void **state)
 	RUN(rows);
 }
 
+static void conditions_go_on_with_else_and_have_words_of_their_own(void **state)
+{
+#define FIELDS \
+	"'fields':[{'a':{'type':'number'}},{'b':{'type':'string'}},{'c':{'type':'string'}},{'d':{" \
+	"'type':'string'}}]"
+#define IF_SOME \
+	"{'conditional_at_least_one_of':{'if_field':'a','if_match':{'gt':0}," \
+	"'then_at_least_one_of':['b','c']"
+#define ELSE ",'else_match':{'ne':0},'else_then_at_least_one_of':['c','d']"
+#define SOME(rest, input, want) \
+	{ \
+		FIELDS ",'entity_checks':[" IF_SOME rest "}}]", input, want \
+	}
+#define NOTHING "'b':null,'c':null,'d':null}"
+	static const struct row rows[] = {
+			SOME("", "{'a':1}",
+					NOT("at least one of these fields must be non-empty: 'b', "
+					    "'c'")),
+			SOME("", "{'a':1,'b':'x'}", "{'a':1,'b':'x','c':null,'d':null}"),
+			SOME("", "{'a':0}", "{'a':0," NOTHING),
+			SOME("", /* null matches what has no value to compare */
+					"{'d':'x'}",
+					NOT("at least one of these fields must be non-empty: 'b', "
+					    "'c'")),
+			SOME(ELSE, "{'a':-1}",
+					NOT("at least one of these fields must be non-empty: 'c', "
+					    "'d'")),
+			SOME(ELSE, "{'a':-1,'d':'x'}", "{'a':-1,'b':null,'c':null,'d':'x'}"),
+			SOME(ELSE, "{'a':0}", "{'a':0," NOTHING),
+			SOME(ELSE ",'then_err':'one of %s if like this','else_then_err':'one of %s "
+				  "if like that'",
+					"{'a':1}", NOT("one of 'b', 'c' if like this")),
+			SOME(ELSE ",'then_err':'one of %s if like this','else_then_err':'one of %s "
+				  "if like that'",
+					"{'a':-1}", NOT("one of 'c', 'd' if like that")),
+			{"'fields':[{'a':{'type':'number'}},{'b':{'type':'number'}}],'entity_"
+			 "checks':[{'conditional':{"
+			 "'if_field':'a','if_match':{'gt':0},'then_field':'b','then_match':{'gt':0}"
+			 ",'then_err':'b > 0 if %s is so'}}]",
+					"{'a':1,'b':0}",
+					"2 schema violations (b > 0 if a is so; b: value must be "
+					"greater than 0)"},
+			{"'fields':[{'h':{'type':'string'}},{'s':{'type':'set','elements':{'type':'"
+			 "string','one_of':['foo','bar']}}}],"
+			 "'entity_checks':[{'conditional':{'if_field':'s','if_match':{'elements':{'"
+			 "type':'string','one_of':['foo']}},"
+			 "'then_field':'h','then_match':{'eq':'host_foo'}}}]",
+					"{'s':['foo'],'h':'host_bar'}",
+					"2 schema violations (failed conditional validation given "
+					"value of field 's'; h: value must be host_foo)"},
+			{"'fields':[{'h':{'type':'string'}},{'s':{'type':'set','elements':{'type':'"
+			 "string','one_of':['foo','bar']}}}],"
+			 "'entity_checks':[{'conditional':{'if_field':'s','if_match':{'elements':{'"
+			 "type':'string','one_of':['foo']}},"
+			 "'then_field':'h','then_match':{'eq':'host_foo'}}}]",
+					"{'s':['bar'],'h':'any'}", "{'h':'any','s':['bar']}"},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
+static void sets_and_defaults_are_as_kongs_own_cases_have_them(void **state)
+{
+	static const struct row rows[] = {
+			{ONE("{'type':'set','elements':{'type':'string'},'default':{}}"), "{}",
+					"{'a':[]}"},
+			{ONE("{'type':'array','elements':{'type':'string'},'default':{}}"), "{}",
+					"{'a':[]}"},
+			{ONE("{'type':'set','elements':{'type':'string'}}"),
+					"{'a':['bar','foo','foo']}", "{'a':['bar','foo']}"},
+			{ONE("{'type':'set','elements':{'type':'number'},'len_eq':3}"),
+					"{'a':[4,5,6,4]}", "{'a':[4,5,6]}"},
+			{ONE("{'type':'set','elements':{'type':'number'},'len_eq':3}"),
+					"{'a':[4,4,4]}", BAD("length must be 3")},
+			{ONE("{'type':'record','required':true,'fields':[{'r':{'type':'record','"
+			     "required':true,'fields':[{'x':{'type':'string','default':'nr'}},{'y':"
+			     "{'type':'number','default':123}}]}}]}"),
+					"{}", "{'a':{'r':{'x':'nr','y':123}}}"},
+			{ONE("{'type':'record','required':true,'fields':[{'r':{'type':'record','"
+			     "required':true,'fields':[{'x':{'type':'string','default':'nr'}}]}}]"
+			     "}"),
+					"{'a':null}", BAD("required field missing")},
+			{ONE("{'type':'record','default':{'r':{'x':'nr'}},'fields':[{'r':{'type':'"
+			     "record','fields':[{'x':{'type':'string'}}]}}]}"),
+					"{}", "{'a':{'r':{'x':'nr'}}}"},
+			{ONE("{'type':'string','uuid':true}"),
+					"{'a':'cbb297c0-a956-486d-dd1d-f9b42df9465a'}",
+					"{'a':'cbb297c0-a956-486d-dd1d-f9b42df9465a'}"},
+			{ONE("{'type':'string','uuid':true}"),
+					"{'a':'cbb297c0a956486dad1df9b42df9465a'}",
+					BAD("expected a valid UUID")},
+			{ONE("{'type':'integer'}"), "{'a':-0.5}", BAD("expected an integer")},
+			{ONE("{'type':'number','timestamp':true}"), "{'a':0}",
+					BAD("expected a valid timestamp")},
+			{ONE("{'type':'array','elements':{'type':'string'},'contains':'arrr'}"),
+					"{'a':[]}", BAD("expected to contain: arrr")},
+	};
+
+	(void)state;
+	RUN(rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(conditions_go_on_with_else_and_have_words_of_their_own),
+			cmocka_unit_test(sets_and_defaults_are_as_kongs_own_cases_have_them),
 			cmocka_unit_test(what_is_of_another_type),
 			cmocka_unit_test(what_a_validator_says),
 			cmocka_unit_test(what_checks_across_fields_say),
