@@ -199,15 +199,20 @@ static void check_heartbeats(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (uint32_t i = 0; i < supervise_slots(v); i++)
 		check_heartbeat(v, v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS]);
+	if (!steering_is_bpf(steering_of(v)))
+		supervise_leave_out_stale(v);
 }
 
 static int watch_heartbeats(struct supervise *v)
 {
 	uint32_t every_ms = v->shared.conf.conf->worker_hang_ms / 8 + 1;
+	bool is_bpf = steering_is_bpf(steering_of(v));
 	struct timeval tv;
 
 	if (every_ms > 1000)
 		every_ms = 1000;
+	if (!is_bpf && every_ms > SUPERVISE_LOOK_MS)
+		every_ms = SUPERVISE_LOOK_MS;
 	tv = (struct timeval){.tv_sec = every_ms / 1000,
 			.tv_usec = (suseconds_t)(every_ms % 1000) * 1000};
 	v->heartbeats = event_new(v->shared.base, -1, EV_PERSIST, check_heartbeats, v);

@@ -21,13 +21,27 @@ static bool is_open(const struct supervise *v, const struct worker *w)
 	       !seat_is_draining(s);
 }
 
-/* The program sees on the board who is there; the kernel must be told.  A worker that was taken
- * away is out for as long as it has listeners. */
+/* The program sees on the board who is there and alive; the kernel must be told.  A worker that was
+ * taken away is out for as long as it has listeners. */
 static bool is_out(const struct supervise *v, const struct worker *w)
 {
 	if (steering_is_bpf(steering_of(v)))
 		return w->drain.is_on;
-	return w->number < listeners_workers(v->shared.conf.listeners) && !is_open(v, w);
+	return w->number < listeners_workers(v->shared.conf.listeners) &&
+	       (w->is_stale || !is_open(v, w));
+}
+
+void supervise_leave_out_stale(struct supervise *v)
+{
+	for (uint32_t i = 0; i < v->n_workers && !v->is_stopping; i++) {
+		struct worker *w = &v->workers[i];
+		bool is_stale = seat_silent_ms(seat_now(w)) > STEERING_STALE_MS - SUPERVISE_LOOK_MS;
+
+		if (is_stale == w->is_stale)
+			continue;
+		w->is_stale = is_stale;
+		supervise_settle(v, w);
+	}
 }
 
 void supervise_settle(struct supervise *v, struct worker *w)

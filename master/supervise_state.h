@@ -9,6 +9,9 @@
 #include "master/seat.h"
 #include "master/supervise.h"
 
+/* How often heartbeats are looked at where no program does. */
+#define SUPERVISE_LOOK_MS 20
+
 #define SUPERVISE_MAGIC SL_MAGIC('S', 'U', 'P', 'V')
 
 /* Of the node, or of one worker: [first, end). */
@@ -25,6 +28,7 @@ struct worker {
 	uint32_t number;
 	struct drain drain; /* of this worker alone */
 	bool restart_ends_drain;
+	bool is_stale;          /* without the program: its heartbeat is */
 	uint64_t held_until_ms; /* taken away, and still accepts; 0 = it does not */
 	bool is_added;          /* at run time: nobody counts on it before it is there */
 	struct seat *seats[BOARD_SEATS];
@@ -66,6 +70,9 @@ static inline struct seat *seat_other(const struct worker *w)
 
 /* supervise_drain.c: the board says what state says: who is steered to, whose connections end. */
 void supervise_settle(struct supervise *v, struct worker *w);
+/* What the program does by itself, where there is none: a worker that does not beat gets nothing
+ * new. */
+void supervise_leave_out_stale(struct supervise *v);
 int supervise_drains_new(struct supervise *v);
 void supervise_drains_free(struct supervise *v);
 /* supervise_scale.c: a worker that was taken away, or its process, may be gone now. */

@@ -150,14 +150,15 @@ def test_bursts_onto_a_slow_worker_are_even_beside_the_kernels_hash(make_steered
 
 
 def on_each_worker(node):
-    """A connection that stays, by worker."""
-    found = {}
+    """A connection that stays, by worker; and more of them, so that they stay, too."""
+    found, more = {}, []
+    eventually(lambda: sum(shares(node)) == 0, "nobody else is there")
     while len(found) < WORKERS:
         before = shares(node)
-        s = socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20 * slow())
+        more.append(socket.create_connection(("127.0.0.1", node.proxy_port), timeout=20 * slow()))
         now = eventually(lambda b=before: (n := shares(node)) != b and n, "it is accepted")
-        found.setdefault(next(i for i in range(WORKERS) if now[i] > before[i]), s)
-    return found
+        found.setdefault(next(i for i in range(WORKERS) if now[i] > before[i]), more[-1])
+    return found, more
 
 
 def answers(sock):
@@ -176,16 +177,18 @@ return P
 """
 
 
+@pytest.mark.parametrize("with_bpf", [True, False])
 @pytest.mark.parametrize("by", ["a signal", "a plugin"])
-def test_a_blocked_worker_makes_no_request_on_another_wait(make_steered, origin, by):
+def test_a_blocked_worker_makes_no_request_on_another_wait(make_steered, make_node, origin, by, with_bpf):
     """For a second: SIGSTOP, or a plugin whose budget is that long.  Whoever is served elsewhere is answered before it goes on."""
-    node = make_steered(plugin_limits_cpu_ms="5000", plugin_limits_cpu_ms_max="5000")
+    conf = {"plugin_limits_cpu_ms": "5000", "plugin_limits_cpu_ms_max": "5000"}
+    node = make_steered(**conf) if with_bpf else make_node(workers=str(WORKERS), steering="off", **conf).start()
     node.route_to(origin)
     node.plugin("blocks", BLOCKS)
     node.make("/plugins", {"name": "blocks"})
     node.wait_plugin("blocks")
     eventually(lambda: node.get("/r").status_code == 200, "the route serves")
-    clients = on_each_worker(node)
+    clients, _others = on_each_worker(node)
     assert all(answers(s) for s in clients.values())
     blocked, pid = clients.pop(1), node.worker_pids()[1]
     if by == "a signal":

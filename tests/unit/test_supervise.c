@@ -10,11 +10,15 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "tests/unit/supervise_bed.h"
 
 /* ---- replacing ---- */
@@ -257,6 +261,57 @@ static void the_node_drains_and_goes_on_accepting(void **state)
 	close_bed(&b);
 }
 
+/* ---- without the program ---- */
+
+/* How many of 32 connections worker 1 gets. */
+static int share_of_second(const struct bed *b)
+{
+	struct sockaddr_in sa = {
+			.sin_family = AF_INET, .sin_port = htons(listeners_port(b->listeners, 0))};
+	int clients[32], fd, n = 0;
+
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (int i = 0; i < 32; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(clients[i], (struct sockaddr *)&sa, sizeof(sa)), 0);
+	}
+	for (uint32_t w = 0; w < 2; w++) {
+		while ((fd = accept4(listeners_fd(b->listeners, w, 0), NULL, NULL, SOCK_CLOEXEC)) >=
+				0) {
+			n += w == 1;
+			close(fd);
+		}
+	}
+	for (int i = 0; i < 32; i++)
+		close(clients[i]);
+	return n;
+}
+
+static void a_worker_without_a_heartbeat_gets_nothing_until_it_beats_again(void **state)
+{
+	struct bed b = {.base = NULL};
+	uint64_t until_ms;
+	int n = -1;
+
+	(void)state;
+	open_bed(&b, "serves", 2);
+	wait_for(&b, "0 ready, 1 ready");
+	assert_true(share_of_second(&b) > 0);
+	kill(supervise_pid(b.s, 1), SIGSTOP);
+	for (until_ms = clock_mono_ms() + 5000; n != 0 && clock_mono_ms() < until_ms;) {
+		event_base_loop(b.base, EVLOOP_ONCE);
+		n = share_of_second(&b);
+	}
+	assert_int_equal(n, 0);
+	kill(supervise_pid(b.s, 1), SIGCONT);
+	for (until_ms = clock_mono_ms() + 5000; n == 0 && clock_mono_ms() < until_ms;) {
+		event_base_loop(b.base, EVLOOP_ONCE);
+		n = share_of_second(&b);
+	}
+	assert_true(n > 0);
+	close_bed(&b);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +329,8 @@ int main(int argc, char **argv)
 			cmocka_unit_test(a_worker_without_a_configuration_takes_no_traffic_yet),
 			cmocka_unit_test(a_drain_is_on_the_board_for_all_processes_of_the_worker),
 			cmocka_unit_test(the_node_drains_and_goes_on_accepting),
+			cmocka_unit_test(
+					a_worker_without_a_heartbeat_gets_nothing_until_it_beats_again),
 	};
 
 	if (argc == 3 && strcmp(argv[1], "--slot") == 0)
