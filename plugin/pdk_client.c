@@ -183,7 +183,7 @@ static int get_protocol(lua_State *L)
 {
 	const struct exchange *x = pdk_exchange(L);
 	const struct exchange_request *q = &x->request;
-	struct str proto;
+	const struct header *proto;
 
 	if (x->route.id.n == 0)
 		return pdk_fail(L, "No active route found");
@@ -191,11 +191,13 @@ static int get_protocol(lua_State *L)
 		pdk_push_str(L, x->route_protocols);
 		return 1;
 	}
-	proto = headers_get_id(&q->headers, HEADER_X_FORWARDED_PROTO);
-	if (lua_toboolean(L, 1) && q->client_is_trusted && str_ieq(proto, STR("https")))
-		pdk_push_str(L, STR("https"));
-	else
-		pdk_push_str(L, q->scheme);
+	proto = lua_toboolean(L, 1) && q->client_is_trusted && !str_eq(q->scheme, STR("https"))
+				? headers_find_id(&q->headers, HEADER_X_FORWARDED_PROTO)
+				: NULL;
+	if (proto != NULL && headers_next(&q->headers, proto) != NULL)
+		return pdk_fail(L, "Only one X-Forwarded-Proto header allowed");
+	pdk_push_str(L, proto != NULL && str_ieq(proto->value, STR("https")) ? STR("https")
+									     : q->scheme);
 	return 1;
 }
 

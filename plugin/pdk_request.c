@@ -101,16 +101,20 @@ static int get_forwarded_host(lua_State *L)
 	return push_lower(L, s.n != 0 ? split_host(first_of_list(s), &port) : q->host);
 }
 
+static bool port_of(struct str text, uint64_t *ret)
+{
+	return text.n != 0 && str_to_u64(first_of_list(text), ret) && *ret >= 1 && *ret <= 65535;
+}
+
 static int get_forwarded_port(lua_State *L)
 {
 	const struct exchange_request *q = request_of(L);
-	struct str port = forwarded(q, HEADER_X_FORWARDED_PORT);
-	struct str host = forwarded(q, HEADER_X_FORWARDED_HOST);
+	struct str host = forwarded(q, HEADER_X_FORWARDED_HOST), told = STR_NONE;
 	uint64_t n;
 
-	if (port.n == 0 && host.n != 0)
-		split_host(first_of_list(host), &port);
-	if (port.n == 0 || !str_to_u64(first_of_list(port), &n) || n > 65535)
+	if (host.n != 0)
+		split_host(first_of_list(host), &told);
+	if (!port_of(forwarded(q, HEADER_X_FORWARDED_PORT), &n) && !port_of(told, &n))
 		n = q->server.port;
 	lua_pushnumber(L, (double)n);
 	return 1;

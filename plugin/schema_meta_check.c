@@ -111,7 +111,7 @@ json_t *schema_meta_entity_checks(const json_t *checks, unsigned int depth)
 
 	(void)depth;
 	if (!json_is_array(checks) && (!json_is_object(checks) || json_object_size(checks) > 0))
-		return schema_message("'entity_checks' must be a table");
+		return schema_message("expected an array");
 	json_array_foreach (checks, i, entry) {
 		const char *name = json_object_iter_key(json_object_iter(entry));
 		json_t *error;

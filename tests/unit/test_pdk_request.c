@@ -136,6 +136,48 @@ static void what_is_told_of_the_outside_goes_before_what_is_seen(void **state)
 	PDK_ROWS_CHECK(*state, "access", "", plain);
 }
 
+static void odd_host_and_ports(struct bench *b)
+{
+	add_header(b, "host", "example.com:8000");
+	b->x.request.client_is_trusted = true;
+	add_header(b, "X-Forwarded-Proto", "HTTPS");
+	add_header(b, "X-Forwarded-Proto", "http");
+	add_header(b, "X-Forwarded-Host", "user@Other.Example:8443");
+	add_header(b, "X-Forwarded-Port", "65536");
+	add_header(b, "X-Forwarded-Port", "1");
+	add_header(b, "X-Forwarded-Path", "/first?a=b#c");
+	add_header(b, "X-Forwarded-Path", "/second");
+}
+
+static void no_ports(struct bench *b)
+{
+	add_header(b, "host", "example.com:8000");
+	b->x.request.client_is_trusted = true;
+	add_header(b, "X-Forwarded-Host", "[::1]:0");
+	add_header(b, "X-Forwarded-Port", "x");
+}
+
+static void odd_words_of_trusted_peers_are_read_as_kong_reads_them(void **state)
+{
+	static const struct pdk_row odd[] = {
+			{"kong.request.get_forwarded_scheme()", "https"},
+			{"kong.request.get_forwarded_host()", "other.example"},
+			{"kong.request.get_forwarded_port()", "8443"},
+			{"kong.request.get_forwarded_path()", "/first?a=b#c"},
+			{"kong.client.get_protocol(true)",
+					"nil, Only one X-Forwarded-Proto header allowed"},
+	};
+	static const struct pdk_row none[] = {
+			{"kong.request.get_forwarded_port()", "8000"},
+			{"kong.request.get_forwarded_path()", "/c"},
+	};
+
+	pdk_rows_prepare = odd_host_and_ports;
+	PDK_ROWS_CHECK(*state, "access", "", odd);
+	pdk_rows_prepare = no_ports;
+	PDK_ROWS_CHECK(*state, "access", "", none);
+}
+
 static void wrong_arguments_raise_at_the_plugins_line(void **state)
 {
 	static const struct pdk_row rows[] = {
@@ -234,6 +276,7 @@ int main(void)
 			BENCH_TEST(what_the_client_sent_is_told),
 			BENCH_TEST(forwarding_headers_count_only_from_trusted_peers),
 			BENCH_TEST(what_is_told_of_the_outside_goes_before_what_is_seen),
+			BENCH_TEST(odd_words_of_trusted_peers_are_read_as_kong_reads_them),
 			BENCH_TEST(wrong_arguments_raise_at_the_plugins_line),
 			BENCH_TEST(bodies_are_decoded_by_their_type),
 			BENCH_TEST(what_a_phase_does_not_offer_raises_with_the_phases_that_do),

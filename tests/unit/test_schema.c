@@ -350,9 +350,7 @@ static void definitions_with_mistakes_are_refused_with_their_place(void **state)
 					"string)"},
 			{"'fields':1", "{}", "schema violation (fields: 'fields' must be a table)"},
 			{"'fields':[],'entity_checks':1", "{}",
-					"schema violation (entity_checks: 'entity_checks' must be "
-					"a "
-					"table)"},
+					"schema violation (entity_checks: expected an array)"},
 			{ONE("{'type':'array'}"), "{}",
 					META("field of type 'array' must declare 'elements'")},
 			{ONE("{'type':'map','keys':{'type':'string'}}"), "{}",
