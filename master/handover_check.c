@@ -8,6 +8,7 @@
 #include "master/image.h"
 #include "shm/breaker.h"
 #include "shm/dict_layout.h"
+#include "shm/health.h"
 #include "shm/ipc.h"
 #include "shm/lat.h"
 #include "shm/programs.h"
@@ -27,6 +28,7 @@
 	X("the breakers",      sizeof(struct breaker_row)) \
 	X("the latencies",     sizeof(struct histogram)) \
 	X("the traffic",       sizeof(struct traffic_row)) \
+	X("the health",        HEALTH_ROWS * HEALTH_ROW_BYTES) \
 	X("worker messages",   IPC_TYPE_COUNT) \
 	X("inherited files",   IPC_FD_LISTENERS) \
 	X("steering",          sizeof(struct steer_tune) + sizeof(struct steer_counts))

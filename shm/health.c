@@ -19,7 +19,7 @@ struct health_row {
 	char address[HEALTH_ADDRESS_MAX];
 	uint8_t tail[8];
 };
-_Static_assert(sizeof(struct health_row) == 80, "rows fill pages");
+_Static_assert(sizeof(struct health_row) == HEALTH_ROW_BYTES, "rows fill pages");
 
 struct region {
 	_Atomic uint32_t n_rows; /* ever in use */

@@ -15,6 +15,7 @@
 
 #define HEALTH_ROWS 4096      /* of a worker; addresses past that are not told */
 #define HEALTH_ADDRESS_MAX 56 /* "ip:port", "[ip6]:port" */
+#define HEALTH_ROW_BYTES 80
 
 enum health_state { HEALTH_FREE, HEALTH_HEALTHY, HEALTH_UNHEALTHY, HEALTH_NO_ADDRESS };
 
