@@ -61,28 +61,28 @@ void fdstore_free(struct fdstore *s)
 	free(s);
 }
 
-void fdstore_discard(struct fdstore *s)
+static bool is_candidate(const struct kept *k, const char *prefix, fdstore_wanted_fn *is_wanted,
+		const void *arg)
+{
+	return k->fd >= 0 && strncmp(k->name, prefix, strlen(prefix)) == 0 &&
+	       (is_wanted == NULL || is_wanted(arg, k->fd));
+}
+
+void fdstore_discard(struct fdstore *s, const char *prefix)
 {
 	char quoted[4 * FDSTORE_NAME_MAX];
 
 	for (size_t i = 0; s != NULL && i < s->n; i++) {
 		struct kept *k = &s->kept[i];
 
-		if (k->fd < 0)
+		if (!is_candidate(k, prefix, NULL, NULL))
 			continue;
 		log_notice("a descriptor kept by systemd is of no use now: closed", "fd=%d name=%s",
 				k->fd, log_quote(quoted, sizeof(quoted), str_of(k->name)));
+		close(sl_steal_fd(&k->fd));
 		if (k->name[0] != '\0')
 			fdstore_drop(k->name);
 	}
-	fdstore_free(s);
-}
-
-static bool is_candidate(const struct kept *k, const char *prefix, fdstore_wanted_fn *is_wanted,
-		const void *arg)
-{
-	return k->fd >= 0 && strncmp(k->name, prefix, strlen(prefix)) == 0 &&
-	       (is_wanted == NULL || is_wanted(arg, k->fd));
 }
 
 int fdstore_take(struct fdstore *s, const char *prefix, fdstore_wanted_fn *is_wanted,

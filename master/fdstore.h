@@ -24,8 +24,8 @@ struct fdstore;
 int fdstore_inherit(struct fdstore **ret);
 /* What nobody took is closed here, and comes again at the next start. */
 void fdstore_free(struct fdstore *s);
-/* ... is named in the log, and given up for good. */
-void fdstore_discard(struct fdstore *s);
+/* Those whose names begin so are named in the log, and given up for good. */
+void fdstore_discard(struct fdstore *s, const char *prefix);
 SL_DEFINE_AUTO(fdstore);
 
 /* One whose name begins so and that `is_wanted`: of those the first by name.  The caller's from now

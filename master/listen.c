@@ -133,6 +133,14 @@ static int endpoint_learn_port(struct endpoint *e, int fd, struct why *why)
 	return 0;
 }
 
+static bool is_dual(int fd)
+{
+	int is_only = 1;
+	socklen_t size = sizeof(is_only);
+
+	return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &is_only, &size) == 0 && !is_only;
+}
+
 /* Listening there; port 0 of the list is any port. */
 static bool is_at(int fd, const struct endpoint *e)
 {
@@ -149,7 +157,8 @@ static bool is_at(int fd, const struct endpoint *e)
 			!is_listening)
 		return false;
 	if (e->conf.is_v6)
-		return memcmp(&sa.v6.sin6_addr, &e->sa.v6.sin6_addr, sizeof(sa.v6.sin6_addr)) ==
+		return is_dual(fd) == e->conf.is_dual &&
+		       memcmp(&sa.v6.sin6_addr, &e->sa.v6.sin6_addr, sizeof(sa.v6.sin6_addr)) ==
 				       0 &&
 		       (e->conf.port == 0 || sa.v6.sin6_port == htons(e->conf.port));
 	return sa.v4.sin_addr.s_addr == e->sa.v4.sin_addr.s_addr &&
@@ -171,28 +180,32 @@ static bool is_kept_here(const void *arg, int fd)
 	       is_at(fd, arg);
 }
 
-/* How many workers have a listener already. */
-static uint32_t restore_address(struct listeners *l, unsigned i, struct fdstore *kept)
+static void restore_address(struct listeners *l, unsigned i, struct fdstore *kept)
 {
 	char name[FDSTORE_NAME_MAX];
-	uint32_t w = 0;
 	int fd;
 
-	while (w < l->n_workers && (fd = fdstore_take(kept, FDSTORE_LISTENER, is_kept_here,
-						    &l->endpoints[i], name)) >= 0) {
+	for (uint32_t w = 0; w < l->n_workers; w++) {
+		fd = fdstore_take(kept, FDSTORE_LISTENER, is_kept_here, &l->endpoints[i], name);
+		if (fd < 0)
+			return;
 		fdstore_rename_listener(fd, w, name);
-		*fd_of(l, w++, i) = fd;
+		*fd_of(l, w, i) = fd;
 	}
-	return w;
 }
 
-static int open_address(struct listeners *l, unsigned i, struct fdstore *kept, struct why *why)
+/* A listener for each worker that has none yet. */
+static int open_address(struct listeners *l, unsigned i, struct why *why)
 {
 	struct endpoint *e = &l->endpoints[i];
-	uint32_t n_kept = restore_address(l, i, kept);
-	int r = n_kept == 0 ? endpoint_probe(e, why) : endpoint_learn_port(e, *fd_of(l, 0, i), why);
+	int r = 0;
 
-	for (uint32_t w = n_kept; r == 0 && w < l->n_workers; w++) {
+	if (l->n_workers > 0)
+		r = *fd_of(l, 0, i) < 0 ? endpoint_probe(e, why)
+					: endpoint_learn_port(e, *fd_of(l, 0, i), why);
+	for (uint32_t w = 0; r == 0 && w < l->n_workers; w++) {
+		if (*fd_of(l, w, i) >= 0)
+			continue;
 		r = endpoint_bind(fd_of(l, w, i), e, true, why);
 		if (r == 0 && w == 0)
 			r = endpoint_learn_port(e, *fd_of(l, w, i), why);
@@ -266,8 +279,12 @@ int listeners_restore(struct listeners **ret, const char *list, uint32_t n_worke
 	if (r < 0)
 		return r;
 	count_kept(l, workers_max, kept);
+	for (unsigned i = 0; i < l->n_addresses; i++)
+		restore_address(l, i, kept);
+	/* they may hold what others need: [::]:80 after 0.0.0.0:80 */
+	fdstore_discard(kept, FDSTORE_LISTENER);
 	for (unsigned i = 0; r == 0 && i < l->n_addresses; i++)
-		r = open_address(l, i, kept, why);
+		r = open_address(l, i, why);
 	if (r == 0)
 		*ret = sl_steal(l);
 	return r;

@@ -286,7 +286,6 @@ int master_make(struct master *m, const char *failure, struct why *why)
 	if (r < 0)
 		return r;
 	/* what is left nobody needs any more */
-	fdstore_discard(m->kept);
-	m->kept = NULL;
+	fdstore_discard(m->kept, "");
 	return 0;
 }

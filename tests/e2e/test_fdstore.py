@@ -289,5 +289,23 @@ def test_listeners_of_workers_that_are_taken_away_are_kept_no_longer(make_servic
         node.ctl("workers", "scale", str(n))
         eventually(lambda n=n: kept() == [f"{i:03}" for i in range(n)], f"{n} are kept")
     node.kill()
+    node.conf["workers"] = "3"
     again(systemd, node)
     assert node.get("/r").status_code == 200
+
+
+@pytest.mark.parametrize("before, after", [("127.0.0.1:{}", "0.0.0.0:{}"), ("0.0.0.0:{}", "127.0.0.1:{}"), ("[::]:{}", "[::]:{} ipv6only=off"),
+                                           ("[::]:{} ipv6only=off", "0.0.0.0:{}")])
+def test_an_address_that_holds_another_s_port_is_given_up_first(make_node, origin, systemd, before, after):
+    node = make_node(workers="2", **WITHOUT_BPF)
+    node.conf["proxy_listen"] = before.format(node.proxy_port)
+    systemd.start(node)
+    node.wait_up()
+    old = systemd.names()
+    node.process.terminate()
+    assert node.process.wait(20 * slow()) == 0
+    node.conf["proxy_listen"] = after.format(node.proxy_port)
+    again(systemd, node)
+    node.route_to(origin)
+    eventually(lambda: node.get("/r").status_code == 200, "it serves there")
+    assert len(systemd.names()) == 2 and not set(old) & set(systemd.names())
