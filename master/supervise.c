@@ -95,6 +95,7 @@ static void give_up_overlap(struct supervise *v, const char *reason)
 	log_err("a replacement did not become ready: the old process goes on",
 			"slot=%u reason=\"%s\"", w->number, reason);
 	supervise_end_overlap(v);
+	w->restart_ends_drain = false;
 	v->n_failed++;
 	seat_end(seat_other(w), SIGKILL);
 }

@@ -192,6 +192,7 @@ int supervise_drain(struct supervise *v, uint32_t worker, uint32_t timeout_ms, s
 		return -EBUSY;
 	}
 	log_notice("worker drains", "slot=%u timeout_ms=%u", worker, timeout_ms);
+	v->workers[worker].restart_ends_drain = false; /* one asked for before this */
 	turn_on(&v->workers[worker].drain, timeout_ms);
 	supervise_settle(v, &v->workers[worker]);
 	return 0;

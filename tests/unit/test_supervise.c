@@ -233,8 +233,22 @@ static void a_drain_is_on_the_board_for_all_processes_of_the_worker(void **state
 	while (supervise_restarts(b.s, 1) < 1)
 		event_base_loop(b.base, EVLOOP_ONCE);
 	wait_for(&b, "0 ready, 1 drained");
+	act("fails"); /* then it does not take connections either */
+	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
+	wait_for_failures(&b, 1);
+	act("serves");
+	assert_int_equal(supervise_restart(b.s, SUPERVISE_ALL, &why), 0);
+	while (supervise_restarts(b.s, 1) < 3)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	wait_for(&b, "0 ready, 1 drained");
 	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
 	wait_for(&b, "0 ready, 1 ready");
+	/* the drain is newer than the restart */
+	assert_int_equal(supervise_restart(b.s, 1, &why), 0);
+	assert_int_equal(supervise_drain(b.s, 1, 1000, &why), 0);
+	while (supervise_restarts(b.s, 1) < 5)
+		event_base_loop(b.base, EVLOOP_ONCE);
+	wait_for(&b, "0 ready, 1 drained");
 	close_bed(&b);
 }
 
