@@ -240,6 +240,22 @@ static int run_delete(struct op *op, void *arg)
 
 /* ---- driving ---- */
 
+static void crud_free(void *arg)
+{
+	struct crud *c = arg;
+
+	json_decref(c->result);
+	free(c);
+}
+
+static void crud_forget(void *arg)
+{
+	struct crud *c = arg;
+
+	admin_message(c->call, 503, "sluice-control is stopping");
+	crud_free(c);
+}
+
 static void crud_done(void *arg, int r, struct op *op)
 {
 	struct crud *c = arg;
@@ -248,8 +264,7 @@ static void crud_done(void *arg, int r, struct op *op)
 		admin_reply(c->call, c->status, sl_steal(c->result));
 	else
 		admin_refuse(c->call, &op->fault);
-	json_decref(c->result);
-	free(c);
+	crud_free(c);
 }
 
 static void refuse_read_only(struct admin_call *call, const struct entity_def *def)
@@ -275,7 +290,7 @@ void admin_crud_run(struct admin_call *call, const struct admin_target *target)
 			[ADMIN_PATCH] = run_patch,
 			[ADMIN_DELETE] = run_delete};
 	struct model *m = call->parts->model;
-	struct op_request request = {.done = crud_done, .what = call->what};
+	struct op_request request = {.done = crud_done, .forget = crud_forget, .what = call->what};
 	struct op op;
 	struct crud *c;
 	int r;

@@ -60,11 +60,16 @@ static void waiting_free(struct op_waiting *w)
 
 void op_runner_free(struct op_runner *runner)
 {
+	struct op_waiting *w;
+
 	if (runner == NULL)
 		return;
 	sl_check(runner, OP_RUNNER_MAGIC);
-	while (!TAILQ_EMPTY(&runner->waiting))
-		waiting_free(TAILQ_FIRST(&runner->waiting));
+	while ((w = TAILQ_FIRST(&runner->waiting)) != NULL) {
+		if (w->request.forget != NULL)
+			w->request.forget(w->request.arg);
+		waiting_free(w);
+	}
 	runner->magic = 0;
 	free(runner);
 }

@@ -42,6 +42,7 @@ typedef void op_done_fn(void *arg, int r, struct op *op);
 struct op_request {
 	op_fn *run; /* may be called several times */
 	op_done_fn *done;
+	void (*forget)(void *arg); /* instead of done, when the runner goes; NULL: arg is not its */
 	void *arg;
 	const char *what; /* for the log: "POST /services from 127.0.0.1"; borrowed until done */
 };
@@ -49,7 +50,7 @@ struct op_request {
 /* changed: called after each commit that made a generation. */
 int op_runner_new(struct op_runner **ret, struct model *model, struct event_base *base,
 		const char *check_program, void (*changed)(void *arg), void *arg);
-/* Operations that wait are forgotten; their done is not called. */
+/* Operations that wait are forgotten: forget is called, done is not. */
 void op_runner_free(struct op_runner *runner);
 SL_DEFINE_AUTO(op_runner);
 

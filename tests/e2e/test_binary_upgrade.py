@@ -209,6 +209,7 @@ def test_a_drained_worker_and_the_steering_mode_stay_as_they_were_set(make_servi
     node.ctl("steering", "round_robin")
     node.ctl("drain", "1", "--timeout", "1s")
     upgrade(node, install())
+    old_ones_end(node)
     assert node.status("/steering")["mode"] == "round_robin"
     assert {w["slot"]: w["state"] for w in node.workers()} == {0: "ready", 1: "drained"}
     node.ctl("drain", "1", "--cancel")
