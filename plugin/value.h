@@ -48,8 +48,8 @@ struct value_table {
 
 /* The most a table grown by value_set() may hold, tables may nest, and one value may have. */
 #define VALUE_FIELDS_MAX 1024
-#define VALUE_DEPTH_MAX 32
-#define VALUE_TOO_DEEP_TEXT "Cannot serialise, excessive depth (33)"
+#define VALUE_DEPTH_MAX 128
+#define VALUE_TOO_DEEP_TEXT "Cannot serialise, excessive depth (129)"
 #define VALUE_NODES_MAX 65536
 
 static inline struct value value_of_str(struct str s)

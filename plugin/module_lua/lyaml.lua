@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- YAML: load(text, [{ all = true }]), dump(list of documents). Plain data only: text of at most 1 MB,
--- 65,536 values once aliases are expanded, 32 levels; maps are written in the order of their keys.
+-- 65,536 values once aliases are expanded, 128 levels; maps are written in the order of their keys.
 local core = ...
 local error, ipairs, null, type = error, ipairs, ngx.null, type
 local M = { null = null }

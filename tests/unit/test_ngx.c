@@ -375,8 +375,8 @@ static void json_round_trips(void **state)
 			A("local c = require 'cjson' local t = {} t.t = t c.encode(t)",
 					"Cannot serialise"),
 			A("local c = require 'cjson' return tostring(c.decode('[' .. "
-			  "('['):rep(100) "
-			  ".. (']'):rep(101)))",
+			  "('['):rep(200) "
+			  ".. (']'):rep(201)))",
 					"too many nested"));
 }
 
