@@ -74,6 +74,7 @@ static void render_stream(const json_t *s, FILE *out)
 				render_text(link, "last_error"));
 }
 
+/* Of the kinds that there are any of. */
 static void render_entities(const json_t *s, FILE *out)
 {
 	const json_t *entities = at(s, "snapshot.entities"), *count;
@@ -81,10 +82,12 @@ static void render_entities(const json_t *s, FILE *out)
 
 	fprintf(out, "entities    ");
 	json_object_foreach ((json_t *)(uintptr_t)entities, name, count) {
+		if (json_integer_value(count) == 0)
+			continue;
 		fprintf(out, "%s%lld %s", comma, (long long)json_integer_value(count), name);
 		comma = ", ";
 	}
-	fprintf(out, "\n");
+	fputs(comma[0] == '\0' ? "none\n" : "\n", out);
 }
 
 static void render_steering(const json_t *s, FILE *out)

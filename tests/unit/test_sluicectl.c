@@ -88,6 +88,18 @@ static void a_lost_control_plane_is_told_with_its_reason(void **state)
 	assert_non_null(strstr(out, "NOT connected for 65 s: Connection refused"));
 }
 
+static void only_kinds_that_there_are_any_of_are_named(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(
+			rendered(render_status, "{\"sluice\":{\"snapshot\":{\"entities\":{"
+						"\"services\":2,\"routes\":0,\"plugins\":1}}}}"),
+			"entities    2 services, 1 plugins\n"));
+	assert_non_null(strstr(rendered(render_status, "{\"sluice\":{\"snapshot\":{\"entities\":{"
+						       "\"routes\":0}}}}"),
+			"entities    none\n"));
+}
+
 static void an_answer_without_the_fields_we_know_is_no_crash(void **state)
 {
 	(void)state;
@@ -133,6 +145,7 @@ int main(void)
 			cmocka_unit_test(text_from_a_plugin_cannot_drive_the_terminal),
 			cmocka_unit_test(a_refused_plugin_is_told_with_file_and_line),
 			cmocka_unit_test(a_lost_control_plane_is_told_with_its_reason),
+			cmocka_unit_test(only_kinds_that_there_are_any_of_are_named),
 			cmocka_unit_test(an_answer_without_the_fields_we_know_is_no_crash),
 			cmocka_unit_test(
 					a_prefix_without_a_node_is_unreachable_and_says_what_to_do),
