@@ -267,7 +267,7 @@ static void crud_done(void *arg, int r, struct op *op)
 	crud_free(c);
 }
 
-static void refuse_read_only(struct admin_call *call, const struct entity_def *def)
+void admin_crud_refuse_read_only(struct admin_call *call, const struct entity_def *def)
 {
 	static const char *const verbs[] = {[ADMIN_POST] = "create",
 			[ADMIN_PUT] = "create or update",
@@ -296,7 +296,7 @@ void admin_crud_run(struct admin_call *call, const struct admin_target *target)
 	int r;
 
 	if (call->method != ADMIN_GET && model_is_read_only(m)) {
-		refuse_read_only(call, target->def);
+		admin_crud_refuse_read_only(call, target->def);
 		return;
 	}
 	c = calloc(1, sizeof(*c));

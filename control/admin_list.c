@@ -170,6 +170,26 @@ static int next_id(
 	return best[0] != '\0' ? 0 : STORE_E_NONE;
 }
 
+/* What the list shows for this id: the entity, or what the membership leads to. */
+static int read_shown(struct op *op, const struct list *l, const char *id, json_t **ret)
+{
+	const struct entity_foreign *across = l->target->across;
+	json_t *member, *entity;
+	int r = read_entity(op, l->target->def->type, id, &entity);
+
+	if (r != 0 || across == NULL) {
+		*ret = r == 0 ? entity : NULL;
+		return r;
+	}
+	member = entity;
+	r = read_entity(op, across->to,
+			json_string_value(json_object_get(
+					json_object_get(member, across->field), "id")),
+			ret);
+	json_decref(member);
+	return r;
+}
+
 static int find_parent(struct op *op, struct list *l)
 {
 	if (l->target->of == NULL)
@@ -189,7 +209,7 @@ static int list_run(struct op *op, void *arg)
 
 		r = next_id(op, l, at, id);
 		if (r == 0)
-			r = read_entity(op, l->target->def->type, id, &entity);
+			r = read_shown(op, l, id, &entity);
 		if (r == 0)
 			r = certificate_show(op, l->target->def->type, entity);
 		if (r != 0)

@@ -84,6 +84,20 @@ static const struct entity_foreign *foreign_named(const struct entity_def *child
 	return NULL;
 }
 
+/* Whether child entities are members of first, or the other way round. */
+static bool find_members(const struct entity_def *first, const struct entity_def *child,
+		struct admin_target *ret)
+{
+	const struct entity_def *member = entity_def(ENTITY_CONSUMER_GROUP_CONSUMERS);
+
+	if (child == NULL || first == child)
+		return false;
+	ret->def = member;
+	ret->of = foreign_to(member, first);
+	ret->across = foreign_to(member, child);
+	return ret->of != NULL && ret->across != NULL;
+}
+
 static bool find_nested(const struct admin_call *call, const struct entity_def *first,
 		struct admin_target *ret)
 {
@@ -91,13 +105,16 @@ static bool find_nested(const struct admin_call *call, const struct entity_def *
 	const struct entity_foreign *f = child != NULL ? foreign_to(child, first) : NULL;
 
 	*ret = (struct admin_target){.other = first, .other_key = call->seg[1]};
+	ret->is_item = call->seg_n == 4;
+	ret->key = ret->is_item ? call->seg[3] : STR_NONE;
 	if (f != NULL) {
 		ret->def = child;
 		ret->of = f;
-		ret->is_item = call->seg_n == 4;
-		ret->key = ret->is_item ? call->seg[3] : STR_NONE;
 		return true;
 	}
+	if (find_members(first, child, ret))
+		return true;
+	*ret = (struct admin_target){.other = first, .other_key = call->seg[1]};
 	f = foreign_named(first, call->seg[2]);
 	if (f == NULL || call->seg_n != 3)
 		return false;
@@ -125,6 +142,8 @@ static bool find_target(const struct admin_call *call, struct admin_target *ret)
 
 static unsigned methods_of(const struct admin_target *target)
 {
+	if (target->across != NULL)
+		return GET_BIT | ADMIN_BIT(ADMIN_DELETE) | (target->is_item ? 0 : POST_BIT);
 	if (!target->is_item)
 		return GET_BIT | POST_BIT;
 	if (target->through != NULL)
@@ -153,6 +172,8 @@ static void run_target(struct admin_call *call, const struct admin_target *targe
 		admin_not_allowed(call, methods);
 	else if (call->method == ADMIN_GET && !target->is_item)
 		admin_list_run(call, target);
+	else if (target->across != NULL)
+		admin_member_run(call, target);
 	else
 		admin_crud_run(call, target);
 }
@@ -220,13 +241,15 @@ static void add_nested(
 		json_t *list, const struct entity_def *parent, const struct entity_def *child)
 {
 	const struct entity_foreign *f = foreign_to(child, parent);
+	struct admin_target t;
 
-	if (f == NULL)
+	if (f == NULL && !find_members(parent, child, &t))
 		return;
 	add_unique(list, json_sprintf("/%s/{%s}/%s", parent->path, parent->name, child->path));
 	add_unique(list, json_sprintf("/%s/{%s}/%s/{%s}", parent->path, parent->name, child->path,
 					 child->name));
-	add_unique(list, json_sprintf("/%s/{%s}/%s", child->path, child->name, f->field));
+	if (f != NULL)
+		add_unique(list, json_sprintf("/%s/{%s}/%s", child->path, child->name, f->field));
 }
 
 json_t *admin_path_list(void)
@@ -238,10 +261,13 @@ json_t *admin_path_list(void)
 	for (enum entity_type p = 0; p < ENTITY_COUNT; p++) {
 		const struct entity_def *def = entity_def(p);
 
+		if (def->path[0] == '\0')
+			continue;
 		add_unique(list, json_sprintf("/%s", def->path));
 		add_unique(list, json_sprintf("/%s/{%s}", def->path, def->name));
 		for (enum entity_type c = 0; c < ENTITY_COUNT; c++)
-			add_nested(list, def, entity_def(c));
+			if (entity_def(c)->path[0] != '\0')
+				add_nested(list, def, entity_def(c));
 	}
 	return list;
 }

@@ -23,6 +23,9 @@ struct admin_target {
 	const struct entity_foreign *of;
 	/* /routes/{child}/service: the reference that leads from the child to def */
 	const struct entity_foreign *through;
+	/* /consumer_groups/{parent}/consumers: def is the membership, this its other end, of which
+	 * key is */
+	const struct entity_foreign *across;
 	const struct entity_def *other; /* parent (of) or child (through) */
 	struct str other_key;
 };
@@ -31,6 +34,8 @@ struct admin_target {
 typedef void admin_handler(struct admin_call *call);
 
 void admin_crud_run(struct admin_call *call, const struct admin_target *target);
+void admin_crud_refuse_read_only(struct admin_call *call, const struct entity_def *def);
+void admin_member_run(struct admin_call *call, const struct admin_target *target);
 void admin_list_run(struct admin_call *call, const struct admin_target *target);
 
 admin_handler admin_info_root, admin_info_status, admin_info_endpoints, admin_info_enabled;

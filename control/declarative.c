@@ -129,8 +129,8 @@ static struct declarative_entity *add(struct declarative *d, const struct declar
 	return &d->v[d->n++];
 }
 
-static const char *const parents[] = {
-		"certificates", "upstreams", "services", "routes", "consumers", "key_sets"};
+static const char *const parents[] = {"certificates", "upstreams", "services", "routes",
+		"consumers", "consumer_groups", "key_sets"};
 
 static bool takes_children(const struct entity_def *def)
 {
@@ -157,30 +157,63 @@ struct group {
 	const char *path;         /* of the list */
 	const char *parent_field; /* set in each, to parent_id */
 	const char *parent_id;
+	const char *link_field; /* each is no entity but a reference: this field of a membership */
 };
 
 static int add_group(struct declarative *d, const struct group *g);
 
-static int add_children(struct declarative *d, const struct entity_def *def, size_t at)
+/* Below a consumer and below a group: memberships, written as what they lead to. */
+static const struct link {
+	enum entity_type parent;
+	const char *key, *parent_field, *link_field;
+} links[] = {
+		{ENTITY_CONSUMERS, "groups", "consumer", "consumer_group"},
+		{ENTITY_CONSUMER_GROUPS, "consumers", "consumer_group", "consumer"},
+};
+
+static int add_nested(struct declarative *d, size_t at, const char *key, struct group *g)
+{
+	struct declarative_entity e = d->v[at]; /* the list moves as it grows */
+	int r;
+
+	g->list = json_incref(json_object_get(e.input, key));
+	if (g->list == NULL)
+		return 0;
+	g->lines = yaml_json_member(e.lines, key);
+	g->path = arena_printf(d->arena, "%s.%s", e.path, key).p;
+	g->parent_id = json_string_value(json_object_get(e.input, "id"));
+	json_object_del(e.input, key);
+	r = json_is_null(g->list) ? 0 : add_group(d, g);
+	json_decref(g->list);
+	return r;
+}
+
+static int add_links(struct declarative *d, const struct entity_def *def, size_t at)
 {
 	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < sizeof(links) / sizeof(links[0]); i++) {
+		struct group g = {.def = entity_def(ENTITY_CONSUMER_GROUP_CONSUMERS),
+				.parent_field = links[i].parent_field,
+				.link_field = links[i].link_field};
+
+		if (links[i].parent == def->type)
+			r = add_nested(d, at, links[i].key, &g);
+	}
+	return r;
+}
+
+static int add_children(struct declarative *d, const struct entity_def *def, size_t at)
+{
+	int r = add_links(d, def, at);
+
 	for (enum entity_type i = 0; r == 0 && i < ENTITY_COUNT; i++) {
 		const struct entity_def *child = entity_def(i);
-		struct declarative_entity e = d->v[at]; /* the list moves as it grows */
 		const char *field = takes_children(def) ? foreign_to(child, def) : NULL;
-		json_t *list = field != NULL ? json_object_get(e.input, child->name) : NULL;
-		struct group g = {.def = child, .list = list, .parent_field = field};
+		struct group g = {.def = child, .parent_field = field};
 
-		if (list == NULL)
-			continue;
-		g.lines = yaml_json_member(e.lines, child->name);
-		g.path = arena_printf(d->arena, "%s.%s", e.path, child->name).p;
-		g.parent_id = json_string_value(json_object_get(e.input, "id"));
-		json_incref(list);
-		json_object_del(e.input, child->name);
-		r = add_group(d, &g);
-		json_decref(list);
+		if (field != NULL)
+			r = add_nested(d, at, child->name, &g);
 	}
 	return r;
 }
@@ -188,6 +221,10 @@ static int add_children(struct declarative *d, const struct entity_def *def, siz
 /* Below a certificate an SNI may be its name alone. */
 static json_t *entity_input(const struct group *g, json_t *value)
 {
+	if (g->link_field != NULL)
+		return json_is_string(value) || json_is_object(value)
+				       ? json_pack("{s:O}", g->link_field, value)
+				       : NULL;
 	if (g->def->type == ENTITY_SNIS && g->parent_field != NULL && json_is_string(value))
 		return json_pack("{s:O}", "name", value);
 	return json_is_object(value) ? json_copy(value) : NULL;

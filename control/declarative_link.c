@@ -69,7 +69,8 @@ void declarative_link_id(struct declarative *d, struct declarative_entity *e, si
 			buf_printf(&key, ":%s",
 					reference_text(json_object_get(e->input, f->field),
 							entity_def(f->to)->endpoint_key));
-		if (name == NULL)
+		/* a membership is what it joins, wherever it stands */
+		if (name == NULL && e->type != ENTITY_CONSUMER_GROUP_CONSUMERS)
 			buf_printf(&key, "#%zu", position);
 	}
 	declarative_id(def->name, buf_z(&key), id);

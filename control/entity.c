@@ -27,6 +27,12 @@ static const char routes_form[] =
 static const char consumers_form[] =
 #include "control/schemas/consumers.inc"
 		;
+static const char consumer_groups_form[] =
+#include "control/schemas/consumer_groups.inc"
+		;
+static const char consumer_group_consumers_form[] =
+#include "control/schemas/consumer_group_consumers.inc"
+		;
 static const char plugins_form[] =
 #include "control/schemas/plugins.inc"
 		;
@@ -76,6 +82,11 @@ static const struct entity_foreign of_route[] = {
 		{"service", ENTITY_SERVICES, ENTITY_RESTRICT},
 		{.field = NULL},
 };
+static const struct entity_foreign of_member[] = {
+		{"consumer_group", ENTITY_CONSUMER_GROUPS, ENTITY_CASCADE},
+		{"consumer", ENTITY_CONSUMERS, ENTITY_CASCADE},
+		{.field = NULL},
+};
 static const struct entity_foreign of_plugin[] = {
 		{"route", ENTITY_ROUTES, ENTITY_CASCADE},
 		{"service", ENTITY_SERVICES, ENTITY_CASCADE},
@@ -103,6 +114,9 @@ static const struct entity_more more[ENTITY_COUNT] = {
 		[ENTITY_SERVICES] = {"service", by_name, of_service, services_form},
 		[ENTITY_ROUTES] = {"route", by_name, of_route, routes_form},
 		[ENTITY_CONSUMERS] = {"consumer", by_username, none, consumers_form},
+		[ENTITY_CONSUMER_GROUPS] = {"consumer_group", by_name, none, consumer_groups_form},
+		[ENTITY_CONSUMER_GROUP_CONSUMERS] = {"consumer_group_consumer", by_nothing,
+				of_member, consumer_group_consumers_form},
 		[ENTITY_CUSTOM_PLUGINS] = {"custom_plugin", by_name, none, custom_plugins_form},
 		[ENTITY_PLUGINS] = {"plugin", by_instance, of_plugin, plugins_form},
 };
@@ -143,7 +157,7 @@ const struct entity_def *entity_by_name(struct str name)
 const struct entity_def *entity_by_path(struct str path)
 {
 	for (enum entity_type i = 0; i < ENTITY_COUNT; i++) {
-		if (str_eq(path, str_of(defs[i].path)))
+		if (path.n != 0 && str_eq(path, str_of(defs[i].path)))
 			return entity_def(i);
 	}
 	return NULL;

@@ -27,6 +27,8 @@
 	X(TARGETS, 12, "targets", "targets", "target") \
 	X(SERVICES, 1, "services", "services", "name") \
 	X(CONSUMERS, 5, "consumers", "consumers", "username") \
+	X(CONSUMER_GROUPS, 16, "consumer_groups", "consumer_groups", "name") \
+	X(CONSUMER_GROUP_CONSUMERS, 17, "consumer_group_consumers", "", "") \
 	X(ROUTES, 2, "routes", "routes", "name") \
 	X(CUSTOM_PLUGINS, 4, "custom_plugins", "custom-plugins", "name") \
 	X(PLUGINS, 3, "plugins", "plugins", "instance_name")
@@ -51,7 +53,7 @@ struct entity_def {
 	enum entity_type type;
 	uint8_t kind; /* sluice.record.Kind */
 	const char *name;
-	const char *path;          /* of the Admin API */
+	const char *path;          /* of the Admin API; "": only through what it joins */
 	const char *endpoint_key;  /* unique field that may stand for the id in a path; "": none */
 	const char *singular;      /* as a foreign field */
 	const char *const *unique; /* NULL-terminated */

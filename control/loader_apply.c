@@ -104,8 +104,8 @@ static int process(struct bring *b, const struct declarative_entity *e, json_t *
 
 static bool is_consequence(const struct bring *b, const struct declarative_entity *e)
 {
-	static const char *const fields[] = {"service", "route", "consumer", "upstream",
-			"certificate", "client_certificate"};
+	static const char *const fields[] = {"service", "route", "consumer", "consumer_group",
+			"upstream", "certificate", "client_certificate"};
 	int code = fault_code(&b->op->fault);
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {

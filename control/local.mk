@@ -3,6 +3,8 @@
 CONTROL_SCHEMAS = \
 	control/schemas/ca_certificates.json \
 	control/schemas/certificates.json \
+	control/schemas/consumer_group_consumers.json \
+	control/schemas/consumer_groups.json \
 	control/schemas/consumers.json \
 	control/schemas/custom_plugins.json \
 	control/schemas/key_sets.json \
@@ -35,6 +37,7 @@ control_libcontrol_a_SOURCES = \
 	control/admin_form.c control/admin_form.h \
 	control/admin_health.c control/admin_metrics.c control/admin_info.c \
 	control/admin_list.c \
+	control/admin_member.c \
 	control/admin_multipart.c \
 	control/admin_path.c control/admin_path.h \
 	control/admin_schema.c \

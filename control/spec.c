@@ -264,6 +264,29 @@ static int consumer_make(struct arena *a, const json_t *e, struct str json, stru
 	return pack(&m.base, ret);
 }
 
+static int group_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__ConsumerGroup m = SLUICE__RECORD__CONSUMER_GROUP__INIT;
+
+	m.id = text(e, "id");
+	m.name = text(e, "name");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
+static int member_make(struct arena *a, const json_t *e, struct str json, struct buf *ret)
+{
+	Sluice__Record__ConsumerGroupConsumer m = SLUICE__RECORD__CONSUMER_GROUP_CONSUMER__INIT;
+
+	m.id = text(e, "id");
+	m.consumer_id = foreign(e, "consumer");
+	m.consumer_group_id = foreign(e, "consumer_group");
+	m.tags = texts(a, json_object_get(e, "tags"), &m.n_tags);
+	m.json = bytes(json.p, json.n);
+	return pack(&m.base, ret);
+}
+
 struct Sluice__Record__Limits *spec_limits(struct Sluice__Record__Limits *ret, const json_t *e)
 {
 	const json_t *limits = json_object_get(e, "limits");
@@ -398,6 +421,8 @@ int spec_make(enum entity_type type, const json_t *entity, struct str json, stru
 			[ENTITY_SERVICES] = service_make,
 			[ENTITY_ROUTES] = route_make,
 			[ENTITY_CONSUMERS] = consumer_make,
+			[ENTITY_CONSUMER_GROUPS] = group_make,
+			[ENTITY_CONSUMER_GROUP_CONSUMERS] = member_make,
 			[ENTITY_PLUGINS] = plugin_make,
 	};
 	sl_auto(arena) a = NULL;

@@ -13,6 +13,7 @@
 
 #define PLUGIN_KEY_FIELD 8 /* number of the combined unique key of plugins */
 #define KEY_FIELD 8        /* ... and of keys: set and kid */
+#define MEMBER_FIELD 8     /* ... and of memberships: group and consumer */
 
 static struct str value_str(const json_t *v)
 {
@@ -168,6 +169,40 @@ static int check_key(struct op *op, const struct entity_def *def, const json_t *
 	return OP_E_REFUSED;
 }
 
+int write_index_member(
+		struct op *op, const char *group, const char *consumer, char ret[UUID_TEXT_BYTES])
+{
+	char key[2 * UUID_TEXT_BYTES];
+	int r;
+
+	snprintf(key, sizeof(key), "%s:%s", group, consumer);
+	r = store_unique_get(op->txn, entity_def(ENTITY_CONSUMER_GROUP_CONSUMERS)->kind,
+			MEMBER_FIELD, str_of(key), ret);
+	return r == STORE_E_NONE ? OP_E_NONE : op_store(op, r);
+}
+
+static int check_member(struct op *op, const struct entity_def *def, const json_t *entity)
+{
+	const char *group = foreign_id(entity, "consumer_group");
+	const char *consumer = foreign_id(entity, "consumer");
+	char id[UUID_TEXT_BYTES];
+	int r = write_index_member(op, group, consumer, id);
+
+	(void)def;
+	if (r != 0)
+		return r == OP_E_NONE ? 0 : r;
+	if (strcmp(id, entity_id(entity)) == 0)
+		return 0;
+	fault_set(&op->fault, FAULT_UNIQUE_VIOLATION,
+			json_pack("{s:O, s:O}", "consumer", json_object_get(entity, "consumer"),
+					"consumer_group",
+					json_object_get(entity, "consumer_group")),
+			"UNIQUE violation detected on "
+			"'{consumer={id=\"%s\"},consumer_group={id=\"%s\"}}'",
+			consumer, group);
+	return OP_E_REFUSED;
+}
+
 int write_index_check(struct op *op, const struct entity_def *def, const json_t *old,
 		const json_t *entity)
 {
@@ -184,6 +219,8 @@ int write_index_check(struct op *op, const struct entity_def *def, const json_t 
 		r = check_target_key(op, def, entity);
 	if (r == 0 && def->type == ENTITY_KEYS)
 		r = check_key(op, def, entity);
+	if (r == 0 && def->type == ENTITY_CONSUMER_GROUP_CONSUMERS)
+		r = check_member(op, def, entity);
 	return r;
 }
 
@@ -246,6 +283,16 @@ static int apply_key(struct op *op, const struct index_verbs *verbs, const struc
 	return verbs->unique(op->txn, def->kind, KEY_FIELD, str_of(key), entity_id(entity));
 }
 
+static int apply_member(struct op *op, const struct index_verbs *verbs,
+		const struct entity_def *def, const json_t *entity)
+{
+	char key[2 * UUID_TEXT_BYTES];
+
+	snprintf(key, sizeof(key), "%s:%s", foreign_id(entity, "consumer_group"),
+			foreign_id(entity, "consumer"));
+	return verbs->unique(op->txn, def->kind, MEMBER_FIELD, str_of(key), entity_id(entity));
+}
+
 static int apply_authorities(struct op *op, const struct index_verbs *verbs,
 		const struct entity_def *def, const json_t *entity)
 {
@@ -294,6 +341,8 @@ static int apply(struct op *op, const struct index_verbs *verbs, const struct en
 		r = apply_target(op, verbs, def, entity);
 	if (r == 0 && def->type == ENTITY_KEYS)
 		r = apply_key(op, verbs, def, entity);
+	if (r == 0 && def->type == ENTITY_CONSUMER_GROUP_CONSUMERS)
+		r = apply_member(op, verbs, def, entity);
 	return r < 0 ? op_store(op, r) : r;
 }
 

@@ -138,6 +138,8 @@ static json_t *snapshot_json(const struct status_sources *s)
 			{"plugins", SLUICE__RECORD__KIND__PLUGIN_INSTANCE},
 			{"custom_plugins", SLUICE__RECORD__KIND__PLUGIN_CODE},
 			{"consumers", SLUICE__RECORD__KIND__CONSUMER},
+			{"consumer_groups", SLUICE__RECORD__KIND__CONSUMER_GROUP},
+			{"consumer_group_consumers", SLUICE__RECORD__KIND__CONSUMER_GROUP_CONSUMER},
 			{"certificates", SLUICE__RECORD__KIND__CERTIFICATE},
 			{"snis", SLUICE__RECORD__KIND__SNI},
 			{"ca_certificates", SLUICE__RECORD__KIND__CA_CERTIFICATE},

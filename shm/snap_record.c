@@ -83,6 +83,23 @@ static const struct snap_record_kind kinds[] = {
 								custom_id),
 						.field_letter = SNAP_FIELD_CUSTOM_ID,
 				},
+		[SLUICE__RECORD__KIND__CONSUMER_GROUP] =
+				{
+						.descriptor = &sluice__record__consumer_group__descriptor,
+						.name = offsetof(Sluice__Record__ConsumerGroup,
+								name),
+						.is_named = true,
+				},
+		[SLUICE__RECORD__KIND__CONSUMER_GROUP_CONSUMER] =
+				{
+						.descriptor = &sluice__record__consumer_group_consumer__descriptor,
+						.name = offsetof(
+								Sluice__Record__ConsumerGroupConsumer,
+								id),
+						.parent = offsetof(
+								Sluice__Record__ConsumerGroupConsumer,
+								consumer_id),
+				},
 		[SLUICE__RECORD__KIND__CERTIFICATE] =
 				{
 						.descriptor = &sluice__record__certificate__descriptor,

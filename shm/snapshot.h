@@ -64,7 +64,8 @@ struct str snap_get_by_field(
 typedef bool snap_id_fn(void *arg, struct str id);
 void snap_each_by_folded_name(const struct snap_view *v, uint32_t kind, struct str name,
 		snap_id_fn *fn, void *arg);
-/* The ids of those that belong to parent, an id (targets: to their upstream). */
+/* The ids of those that belong to parent, an id (targets: to their upstream; memberships:
+ * to their consumer). */
 void snap_each_child(const struct snap_view *v, uint32_t kind, struct str parent, snap_id_fn *fn,
 		void *arg);
 /* The resource's version as control counts it; 0 when absent. */

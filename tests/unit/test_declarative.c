@@ -127,6 +127,64 @@ static void aliases_are_counted_as_what_they_expand_to(void **state)
 	declarative_done(&d);
 }
 
+static unsigned members(const struct declarative *d, const char *group, const char *consumer)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const json_t *of = d->v[i].input;
+
+		n += d->v[i].type == ENTITY_CONSUMER_GROUP_CONSUMERS &&
+		     strcmp(text_of(json_object_get(of, "consumer_group"), "id"), group) == 0 &&
+		     strcmp(text_of(json_object_get(of, "consumer"), "id"), consumer) == 0;
+	}
+	return n;
+}
+
+static void members_are_named_below_a_consumer_below_a_group_or_flat(void **state)
+{
+	static const char *const files[] = {
+			"consumers:\n- username: c\n  groups: [{name: g}]\n"
+			"consumer_groups:\n- name: g\n",
+			"consumers:\n- username: c\n  groups: [g]\n"
+			"consumer_groups:\n- name: g\n",
+			"consumer_groups:\n- name: g\n  consumers:\n  - username: c\n"
+			"consumers:\n- username: c\n",
+			"consumer_groups: [{name: g}]\nconsumers: [{username: c}]\n"
+			"consumer_group_consumers:\n- {consumer: c, consumer_group: g}\n",
+	};
+	char group[37], consumer[37], text[400];
+
+	(void)state;
+	declarative_id("consumer_groups", "g", group);
+	declarative_id("consumers", "c", consumer);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct declarative d;
+
+		snprintf(text, sizeof(text), "_format_version: \"3.0\"\n%s", files[i]);
+		parse(&d, text);
+		assert_int_equal(json_array_size(d.errors), 0);
+		assert_int_equal(members(&d, group, consumer), 1);
+		assert_int_equal(d.n, 3);
+		declarative_done(&d);
+	}
+}
+
+static void memberships_that_cannot_be_are_told_with_their_line(void **state)
+{
+	struct declarative d;
+
+	(void)state;
+	parse(&d, "_format_version: '3.0'\nconsumer_groups:\n- name: g\nconsumers:\n"
+		  "- username: c\n  groups:\n  - name: none\n  - 7\n"
+		  "- username: e\n  groups: [{name: g}, {name: g}]\n");
+	assert_int_equal(json_array_size(d.errors), 3);
+	assert_true(has_error(&d, 7, "consumers[0].groups[0].consumer_group",
+			"invalid reference 'consumer_group: none'"));
+	assert_true(has_error(&d, 8, "consumers[0].groups[1]", "expected a record"));
+	declarative_done(&d);
+}
+
 static void json_is_taken_as_well(void **state)
 {
 	struct declarative d;
@@ -147,6 +205,8 @@ int main(void)
 			cmocka_unit_test(every_error_is_told_with_its_line),
 			cmocka_unit_test(broken_text_is_one_error_with_a_line),
 			cmocka_unit_test(aliases_are_counted_as_what_they_expand_to),
+			cmocka_unit_test(members_are_named_below_a_consumer_below_a_group_or_flat),
+			cmocka_unit_test(memberships_that_cannot_be_are_told_with_their_line),
 			cmocka_unit_test(json_is_taken_as_well),
 	};
 
