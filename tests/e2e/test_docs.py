@@ -135,7 +135,7 @@ def test_every_test_that_the_architecture_names_exists():
 def test_every_path_of_the_admin_api_is_documented(node):
     text = (ROOT / "docs/admin-api.md").read_text()
     known = {re.sub(r"\{\w+\}", "{}", path) for path in re.findall(r"`(?:[A-Z ]+ )?(/[^` ]*)`", text)}
-    entities = ("services", "routes", "plugins", "consumers", "custom-plugins", "certificates", "snis", "ca_certificates",
+    entities = ("services", "routes", "plugins", "consumers", "consumer_groups", "custom-plugins", "certificates", "snis", "ca_certificates",
                 "upstreams", "targets", "key-sets", "keys", "vaults")
     for path in node.admin("GET", "/endpoints").json()["data"]:
         own = re.sub(r"\{\w+\}", "{}", path)
