@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "plugin/exchange.h"
+#include "plugin/groups.h"
 #include "plugin/value.h"
 
 static int set_null(struct cel_value *ret)
@@ -105,15 +106,39 @@ CEL_READ(cel_read_custom_id)
 	return r;
 }
 
-/* As kong.client.set_authenticated_consumer_groups() left them. */
+/* Those of the consumer: what is looked up is kept, which is no change of the request. */
+static int read_consumer_groups(struct cel_eval *e, bool is_name, struct cel_value *ret)
+{
+	const struct group_list *list = groups_of((struct exchange *)(uintptr_t)e->x);
+	struct cel_value *items;
+	int r = cel_step(e, list != NULL ? list->n : 0);
+
+	if (r < 0)
+		return r;
+	if (list == NULL)
+		return cel_over(e, "out of request memory");
+	if (list->n == 0)
+		return 0;
+	items = cel_alloc(e, list->n * sizeof(*items));
+	if (items == NULL)
+		return -EINVAL;
+	for (uint32_t i = 0; i < list->n; i++)
+		items[i] = (struct cel_value){.kind = CEL_STRING,
+				.text = is_name ? list->v[i].name : list->v[i].id};
+	*ret = (struct cel_value){
+			.kind = CEL_LIST, .shape = SHAPE_ITEMS, .items = items, .n = list->n};
+	return 0;
+}
+
+/* As kong.client.set_authenticated_consumer_groups() left them, else those of the consumer. */
 static int read_groups(struct cel_eval *e, const char *in_group, struct cel_value *ret)
 {
-	const struct value *all = e->x->client_values;
-	const struct value *groups =
-			all != NULL ? value_get(all->table, value_of_str(STR("groups"))) : NULL;
+	const struct value *groups = groups_set(e->x);
 
 	set_null(ret);
-	if (groups == NULL || groups->type != VALUE_TABLE || groups->table->n == 0)
+	if (groups == NULL)
+		return read_consumer_groups(e, in_group[0] == 'n', ret);
+	if (groups->table->n == 0)
 		return 0;
 	*ret = (struct cel_value){.kind = CEL_LIST,
 			.shape = SHAPE_GROUPS,

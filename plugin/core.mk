@@ -12,6 +12,7 @@ plugin_libplugin_a_SOURCES = \
 	plugin/condition_value.c plugin/condition_value.h \
 	plugin/dns_message.c plugin/dns_message.h \
 	plugin/exchange.c plugin/exchange_answer.c plugin/exchange.h \
+	plugin/groups.c plugin/groups.h \
 	plugin/headers.c plugin/headers.h \
 	plugin/limits.c plugin/limits.h \
 	plugin/path.c plugin/path.h \

@@ -31,6 +31,7 @@ plugin_libengine_a_SOURCES = \
 	plugin/engine_instance.c plugin/engine_instance.h \
 	plugin/engine_scope.c plugin/engine_scope.h \
 	plugin/engine_version.c plugin/engine_version.h \
+	plugin/group_find.c plugin/group_find.h \
 	plugin/pdk_cache.c \
 	plugin/pdk_client.c \
 	plugin/pdk_client_auth.c \

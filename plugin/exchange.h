@@ -33,6 +33,11 @@ struct entity_ref {
 	struct str json; /* the Admin API form */
 };
 
+struct group_list {
+	struct entity_ref *v;
+	uint32_t n;
+};
+
 struct endpoint {
 	struct str ip; /* text form */
 	uint16_t port;
@@ -114,6 +119,9 @@ struct exchange_ops {
 	 * ret (arena copies).  False = none. */
 	bool (*find_consumer)(struct exchange *x, struct str key, bool by_username,
 			struct entity_ref *ret);
+	/* The groups of a consumer, by its id, into ret (arena copies, in any order).  False = no
+	 * memory left.  NULL: consumers are in no groups. */
+	bool (*find_groups)(struct exchange *x, struct str consumer_id, struct group_list *ret);
 	/* About the certificate of the client, in x's arena; n == 0: none.  NULL: no TLS. */
 	struct str (*client_cert)(struct exchange *x, enum exchange_client_cert what);
 	/* In the certificate phase, NULL elsewhere: asks for a certificate, of an authority of
@@ -221,6 +229,10 @@ struct exchange {
 	struct answer answer; /* the first exit() wins */
 
 	struct entity_ref route, service, consumer;
+	struct str group_owner;       /* whose groups count: n == 0, the consumer's */
+	struct group_list groups;     /* plugin/groups.h looks them up ... */
+	struct str groups_of;         /* ... of that consumer */
+	bool has_groups;              /* ... and has done so */
 	struct str credential_json;   /* n == 0: none */
 	struct str uri_captures_json; /* {"unnamed":[…],"named":{…}}; made by routing for regex
 					 paths */

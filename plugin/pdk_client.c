@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "plugin/engine.h"
+#include "plugin/groups.h"
 #include "plugin/pdk_part.h"
 #include "plugin/pdk_read.h"
 #include "plugin/value_lua.h"
@@ -176,6 +177,7 @@ static int authenticate(lua_State *L)
 	}
 	x->consumer = ref;
 	x->credential_json = credential;
+	groups_forget(x);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "base/hex.h"
+#include "plugin/groups.h"
 #include "plugin/pdk_headers.h"
 #include "plugin/pdk_part.h"
 #include "plugin/pdk_read.h"
@@ -69,9 +70,20 @@ static struct value read_table(lua_State *L, int arg, const char *text)
 	return pdk_read(L, arg, "a consumer group");
 }
 
+/* In place of what was set, and of a consumer named instead of one's own. */
+static int keep_groups(lua_State *L, struct value list)
+{
+	struct exchange *x = pdk_exchange(L);
+
+	keep(L, GROUPS, list);
+	x->group_owner = STR_NONE;
+	groups_forget(x);
+	return 0;
+}
+
 static int set_consumer_groups(lua_State *L)
 {
-	return keep(L, GROUPS, read_table(L, 1, "groups must be a table or nil"));
+	return keep_groups(L, read_table(L, 1, "groups must be a table or nil"));
 }
 
 static int set_consumer_group(lua_State *L)
@@ -89,30 +101,58 @@ static int set_consumer_group(lua_State *L)
 		vm_host_leave(L);
 	}
 	pdk_check_room(L, r);
-	return keep(L, GROUPS, list);
+	return keep_groups(L, list);
+}
+
+static const struct group_list *list_of(lua_State *L, struct str consumer_id)
+{
+	const struct group_list *list;
+
+	vm_host_enter(L);
+	list = groups_with(pdk_exchange(L), consumer_id);
+	vm_host_leave(L);
+	pdk_check_room(L, list != NULL ? 0 : -1);
+	return list;
 }
 
 static int get_consumer_groups(lua_State *L)
 {
-	return push_found(L, GROUPS);
+	const struct group_list *list;
+
+	if (groups_set(pdk_exchange(L)) != NULL)
+		return push_found(L, GROUPS);
+	list = list_of(L, pdk_exchange(L)->consumer.id);
+	value_check_stack(L);
+	if (list->n == 0) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_createtable(L, (int)list->n, 0);
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (!value_push_json_text(L, list->v[i].json))
+			lua_newtable(L);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+	return 1;
 }
 
 static int get_consumer_group(lua_State *L)
 {
-	push_found(L, GROUPS);
+	get_consumer_groups(L);
 	if (lua_istable(L, -1))
 		lua_rawgeti(L, -1, 1);
 	return 1;
 }
 
-/* Consumers belong to no groups on this gateway: whoever it is, there is none to set. */
 static int authenticate_group_by_consumer(lua_State *L)
 {
 	struct str id = pdk_check_str(L, 1, "consumer_id must be a string");
 
 	if (!uuid_is_valid(id))
 		return luaL_error(L, "cannot load a consumer with an id that is not a uuid");
-	return keep(L, GROUPS, (struct value){.type = VALUE_NIL});
+	keep_groups(L, (struct value){.type = VALUE_NIL});
+	pdk_exchange(L)->group_owner = pdk_keep(L, id);
+	return 0;
 }
 
 static int set_text(lua_State *L, struct str name, const char *text)
@@ -241,6 +281,31 @@ static struct str join_groups(lua_State *L, int arg)
 	return list;
 }
 
+/* "a, b" of the consumer groups that count when it is this consumer. */
+static struct str join_consumer_groups(lua_State *L, struct str consumer_id)
+{
+	struct exchange *x = pdk_exchange(L);
+	const struct group_list *list =
+			list_of(L, consumer_id.n != 0 ? consumer_id : x->consumer.id);
+	struct str all = STR_NONE, name;
+
+	for (uint32_t i = 0; i < list->n; i++) {
+		value_check_stack(L);
+		pdk_push_str(L, list->v[i].name);
+		name = pdk_header_text(L, STR("groups"), lua_gettop(L));
+		lua_pop(L, 1);
+		if (name.n == 0)
+			continue;
+		vm_host_enter(L);
+		all = all.n == 0 ? name
+				 : arena_printf(x->arena, "%.*s, %.*s", STR_ARG(all),
+						   STR_ARG(name));
+		vm_host_leave(L);
+		pdk_check_room(L, all.p != NULL ? 0 : -1);
+	}
+	return all;
+}
+
 static void check_table(lua_State *L, int arg, const char *text)
 {
 	if (!lua_isnoneornil(L, arg) && !lua_istable(L, arg))
@@ -250,7 +315,7 @@ static void check_table(lua_State *L, int arg, const char *text)
 static int set_authentication_headers(lua_State *L)
 {
 	struct exchange *x = pdk_exchange(L);
-	struct str credential = STR_NONE, id, custom_id, username, groups;
+	struct str credential = STR_NONE, id, custom_id, username, groups, consumer_groups;
 	int r;
 
 	check_table(L, 1, "consumer must be a table or nil");
@@ -265,11 +330,13 @@ static int set_authentication_headers(lua_State *L)
 	custom_id = field_text(L, 1, "custom_id");
 	username = field_text(L, 1, "username");
 	groups = join_groups(L, 3);
+	consumer_groups = join_consumer_groups(L, id);
 	vm_host_enter(L);
 	r = tell(x, STR("X-Consumer-ID"), id) | tell(x, STR("X-Consumer-Custom-ID"), custom_id) |
 	    tell(x, STR("X-Consumer-Username"), username) |
 	    tell(x, STR("X-Credential-Identifier"), credential) |
 	    tell(x, STR("X-Authenticated-Groups"), groups) |
+	    tell(x, STR("X-Consumer-Groups"), consumer_groups) |
 	    tell(x, STR("X-Anonymous-Consumer"), credential.p != NULL ? STR_NONE : STR("true"));
 	vm_host_leave(L);
 	pdk_check_room(L, r);
@@ -278,11 +345,11 @@ static int set_authentication_headers(lua_State *L)
 
 /* clang-format off */
 #define CLIENT_AUTH_FUNCTIONS(X) \
-	X("get_consumer_group", get_consumer_group, PDK_AUTH, VM_STRICT, "first group that was authenticated, or nil") \
-	X("get_consumer_groups", get_consumer_groups, PDK_AUTH, VM_STRICT, "groups that were authenticated, or nil") \
+	X("get_consumer_group", get_consumer_group, PDK_AUTH, VM_STRICT, "first of the consumer groups, or nil") \
+	X("get_consumer_groups", get_consumer_groups, PDK_AUTH, VM_STRICT, "consumer groups of the request: those that were set, else those of its consumer, by name; or nil") \
 	X("set_authenticated_consumer_group", set_consumer_group, PDK_ACCESS, VM_STRICT, "sets the group of the request") \
 	X("set_authenticated_consumer_groups", set_consumer_groups, PDK_ACCESS, VM_STRICT, "sets the groups of the request") \
-	X("authenticate_consumer_group_by_consumer_id", authenticate_group_by_consumer, PDK_ACCESS, VM_STRICT, "sets the groups of a consumer; consumers have none here") \
+	X("authenticate_consumer_group_by_consumer_id", authenticate_group_by_consumer, PDK_ACCESS, VM_STRICT, "sets the groups of a consumer") \
 	X("get_token", get_token, PDK_AUTH, VM_STRICT, "token the client was authenticated by, or nil") \
 	X("set_token", set_token, PDK_ACCESS, VM_STRICT, "leaves the token for later plugins") \
 	X("get_jwt_token_header", get_jwt_header, PDK_AUTH, VM_STRICT, "header of the token, decoded and not verified, or nil") \

@@ -2,6 +2,7 @@
  *
  * What a request does for the plugins that run on it (exchange_ops).
  */
+#include "plugin/group_find.h"
 #include "worker/client_tls.h"
 #include "worker/cosocket.h"
 #include "worker/req.h"
@@ -98,6 +99,13 @@ static bool op_find_consumer(
 	return ret->id.p != NULL && ret->json.p != NULL;
 }
 
+static bool op_find_groups(struct exchange *x, struct str consumer_id, struct group_list *ret)
+{
+	const struct req *q = x->host;
+
+	return q->w->view == NULL || group_find(q->w->view, x->arena, consumer_id, ret);
+}
+
 static struct str op_client_cert(struct exchange *x, enum exchange_client_cert what)
 {
 	const struct req *q = x->host;
@@ -113,4 +121,5 @@ const struct exchange_ops req_ops = {.want_body = req_want_body,
 		.net = &cosocket_ops,
 		.net_ready = op_net_ready,
 		.find_consumer = op_find_consumer,
+		.find_groups = op_find_groups,
 		.client_cert = op_client_cert};
