@@ -91,6 +91,7 @@ static const struct entity_foreign of_plugin[] = {
 		{"route", ENTITY_ROUTES, ENTITY_CASCADE},
 		{"service", ENTITY_SERVICES, ENTITY_CASCADE},
 		{"consumer", ENTITY_CONSUMERS, ENTITY_CASCADE},
+		{"consumer_group", ENTITY_CONSUMER_GROUPS, ENTITY_CASCADE},
 		{.field = NULL},
 };
 

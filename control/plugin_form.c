@@ -47,7 +47,7 @@ static json_t *expanded(json_t *def)
 	return base;
 }
 
-/* "consumer_group = typedefs.no_consumer_group": what does not exist is always null. */
+/* A scope that does not exist here may be declared as what it always is: null. */
 static bool is_always_null(const json_t *def)
 {
 	return json_is_null(json_object_get(def, "eq"));

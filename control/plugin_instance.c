@@ -173,6 +173,11 @@ static int has_common_with_service(
 	return r == STORE_E_NONE ? 0 : op_store(op, r);
 }
 
+static bool is_scoped_by(const json_t *entity, const char *field)
+{
+	return json_is_object(json_object_get(entity, field));
+}
+
 int plugin_instance_check(struct op *op, const json_t *entity)
 {
 	const json_t *protocols = json_object_get(entity, "protocols");
@@ -183,6 +188,12 @@ int plugin_instance_check(struct op *op, const json_t *entity)
 	bool is_common = true;
 	int r = 0;
 
+	if (is_scoped_by(entity, "consumer") && is_scoped_by(entity, "consumer_group")) {
+		fault_field(&op->fault, "consumer_group",
+				"an instance is scoped by a consumer or by a consumer group, not "
+				"by both");
+		return OP_E_REFUSED;
+	}
 	if (route != NULL)
 		r = has_common_with_route(op, protocols, route, &is_common);
 	else if (service != NULL)
@@ -205,11 +216,14 @@ static const char *scope_id(const json_t *entity, const char *field)
 
 char *plugin_instance_key(const json_t *entity)
 {
+	const char *group = scope_id(entity, "consumer_group");
 	struct str name = name_of(entity);
 	char *key;
 
-	if (asprintf(&key, "%.*s:%s:%s:%s", STR_ARG(name), scope_id(entity, "route"),
-			    scope_id(entity, "service"), scope_id(entity, "consumer")) < 0)
+	/* without a group it is the key of stores that were written before there were any */
+	if (asprintf(&key, "%.*s:%s:%s:%s%s%s", STR_ARG(name), scope_id(entity, "route"),
+			    scope_id(entity, "service"), scope_id(entity, "consumer"),
+			    group[0] != '\0' ? ":" : "", group) < 0)
 		return NULL;
 	return key;
 }

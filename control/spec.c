@@ -317,6 +317,9 @@ static int plugin_make(struct arena *a, const json_t *e, struct str json, struct
 	m.route_id = foreign(e, "route");
 	m.service_id = foreign(e, "service");
 	m.consumer_id = foreign(e, "consumer");
+	m.consumer_group_id = foreign(e, "consumer_group");
+	if (m.consumer_group_id[0] != '\0')
+		m.consumer_id = m.consumer_group_id; /* shm/record.proto says why */
 	m.protocols = texts(a, json_object_get(e, "protocols"), &m.n_protocols);
 	m.condition = text(e, "condition");
 	m.config = bytes(config != NULL ? config : "{}", config != NULL ? strlen(config) : 2);

@@ -87,14 +87,20 @@ static int refuse_plugin_twice(struct op *op, const json_t *entity)
 	sl_auto_buf text = {0};
 	json_t *fields = json_object();
 
-	for (const char *const *f = (const char *const[]){"consumer", "name", "route", "service",
-			     NULL};
+	for (const char *const *f = (const char *const[]){"consumer", "consumer_group", "name",
+			     "route", "service", NULL};
 			*f != NULL; f++) {
 		json_t *v = json_object_get(entity, *f);
 
+		if (strcmp(*f, "consumer_group") == 0 && !json_is_object(v))
+			continue;
 		json_object_set(fields, *f, v != NULL ? v : json_null());
 	}
 	add_foreign_text(&text, entity, "consumer");
+	if (foreign_id(entity, "consumer_group") != NULL) {
+		buf_add_str(&text, STR(","));
+		add_foreign_text(&text, entity, "consumer_group");
+	}
 	buf_printf(&text, ",name=\"%s\",", json_string_value(json_object_get(entity, "name")));
 	add_foreign_text(&text, entity, "route");
 	buf_add_str(&text, STR(","));

@@ -206,6 +206,10 @@ static const char *missing_of_instance(
 		return "route";
 	if (!will_exist(p, held, KIND(SERVICE), i->service_id))
 		return "service";
+	if (i->consumer_group_id[0] != '\0')
+		return will_exist(p, held, KIND(CONSUMER_GROUP), i->consumer_group_id)
+				       ? NULL
+				       : "consumer group";
 	return will_exist(p, held, KIND(CONSUMER), i->consumer_id) ? NULL : "consumer";
 }
 

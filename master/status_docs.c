@@ -221,7 +221,7 @@ json_t *status_doc_status(const struct status_sources *s)
 
 static bool is_empty(const struct snap_view *v)
 {
-	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__VAULT; kind++) {
+	for (uint32_t kind = 1; kind <= SLUICE__RECORD__KIND__CONSUMER_GROUP_CONSUMER; kind++) {
 		if (snap_count(v, kind) != 0)
 			return false;
 	}

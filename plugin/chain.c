@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "plugin/chain_run.h"
 #include "plugin/engine_scope.h"
+#include "plugin/groups.h"
 #include "shm/snapshot.h"
 
 #define CHAIN_MAGIC SL_MAGIC('C', 'H', 'N', '1')
@@ -164,13 +165,31 @@ static int condition_holds(struct chain *c, const struct engine_instance *i)
 	return i->condition == NULL && !i->is_condition_bad ? 1 : condition_decide(c, i);
 }
 
+/* The instance that applies to who the request is of now; the groups are asked for where some
+ * instance has one.  False: no memory to tell. */
+static bool resolve(struct chain *c, const struct plan_entry *entry, struct engine_instance **ret)
+{
+	struct plan_who who = {.consumer_id = c->x->consumer.id};
+
+	*ret = NULL;
+	if (entry->has_group_scope) {
+		who.groups = groups_of(c->x);
+		if (who.groups == NULL)
+			return false;
+	}
+	*ret = plan_resolve(c->plan, entry, c->view, &who);
+	return true;
+}
+
 /* The slot of a plan entry that applies to this request and takes part in it; -1 = it does
  * not, or the answer is set. */
 static int collect(struct chain *c, const struct plan_entry *entry)
 {
-	struct engine_instance *i = plan_resolve(c->plan, entry, c->view, c->x->consumer.id);
+	struct engine_instance *i;
 	int holds, slot;
 
+	if (!resolve(c, entry, &i))
+		exchange_answer_error(c->x, 500, STR_NONE);
 	if (i == NULL || !protocol_fits(c, i))
 		return -1;
 	holds = condition_holds(c, i);

@@ -206,6 +206,7 @@ static bool entry_fill(struct engine *e, struct plan_entry *entry, struct engine
 
 	*entry = (struct plan_entry){.version = v};
 	entry->has_consumer_scope = !v->ignores_consumer && snap_has_consumer_scope(e->view, name);
+	entry->has_group_scope = !v->ignores_group && snap_has_group_scope(e->view, name);
 	if (r.n != 0 && s.n != 0)
 		id = snap_instance(e->view, name, r, s, none);
 	if (id.n != 0)
@@ -217,7 +218,8 @@ static bool entry_fill(struct engine *e, struct plan_entry *entry, struct engine
 		id = snap_instance(e->view, name, none, none, none);
 	if (id.n != 0)
 		entry->wide = engine_instance_get(e, e->view, v, id);
-	return entry->narrow != NULL || entry->wide != NULL || entry->has_consumer_scope;
+	return entry->narrow != NULL || entry->wide != NULL || entry->has_consumer_scope ||
+	       entry->has_group_scope;
 }
 
 static struct plan *plan_build(struct engine *e, struct str route_id, struct str service_id)

@@ -102,6 +102,12 @@ tests_unit_test_chain_breaker_SOURCES = tests/unit/test_chain_breaker.c $(ENGINE
 tests_unit_test_chain_breaker_CFLAGS = $(ENGINE_TEST_CFLAGS)
 tests_unit_test_chain_breaker_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
 tests_unit_test_chain_breaker_LDADD = $(ENGINE_TEST_LDADD)
+check_PROGRAMS += tests/unit/test_group_scope
+tests_unit_test_group_scope_SOURCES = tests/unit/test_group_scope.c tests/unit/snap_fixture.h $(ENGINE_BENCH)
+tests_unit_test_group_scope_CFLAGS = $(ENGINE_TEST_CFLAGS)
+tests_unit_test_group_scope_LDFLAGS = $(AM_LDFLAGS) $(VM_LDFLAGS)
+tests_unit_test_group_scope_LDADD = $(ENGINE_TEST_LDADD)
+
 check_PROGRAMS += tests/unit/test_chain_condition
 tests_unit_test_chain_condition_SOURCES = tests/unit/test_chain_condition.c $(ENGINE_BENCH)
 tests_unit_test_chain_condition_CFLAGS = $(ENGINE_TEST_CFLAGS)

@@ -41,7 +41,8 @@ static bool fill(struct engine_instance *i, const Sluice__Record__PluginInstance
 	i->name = strdup(rec->instance_name);
 	i->route_id = strdup(rec->route_id);
 	i->service_id = strdup(rec->service_id);
-	i->consumer_id = strdup(rec->consumer_id);
+	i->consumer_id = strdup(rec->consumer_group_id[0] == '\0' ? rec->consumer_id : "");
+	i->group_id = strdup(rec->consumer_group_id);
 	i->config_n = rec->config.len;
 	i->config = malloc(rec->config.len + 1);
 	if (i->config != NULL && rec->config.len != 0)
@@ -53,7 +54,7 @@ static bool fill(struct engine_instance *i, const Sluice__Record__PluginInstance
 		i->is_condition_bad =
 				condition_new(&i->condition, str_of(rec->condition), &i->why) != 0;
 	return i->id != NULL && i->name != NULL && i->route_id != NULL && i->service_id != NULL &&
-	       i->consumer_id != NULL && i->config != NULL;
+	       i->consumer_id != NULL && i->group_id != NULL && i->config != NULL;
 }
 
 struct engine_instance *engine_instance_new(
@@ -108,6 +109,7 @@ void engine_instance_unref(struct engine_instance *i)
 	free(i->route_id);
 	free(i->service_id);
 	free(i->consumer_id);
+	free(i->group_id);
 	free(i->config);
 	i->magic = 0;
 	free(i);
@@ -133,12 +135,13 @@ static void add_hidden(const struct engine_instance *i, lua_State *L)
 	set_field(L, "route_id", i->route_id);
 	set_field(L, "service_id", i->service_id);
 	set_field(L, "consumer_id", i->consumer_id);
+	set_field(L, "consumer_group_id", i->group_id);
 	set_field(L, "plugin_instance_name", i->name);
 	set_field(L, "__plugin_id", i->id);
 	set_field(L, "__ws_id", ENGINE_WORKSPACE);
 	lua_pushstring(L, "__key__");
-	lua_pushfstring(L, "plugins:%s:%s:%s:%s::%s", i->version->name, i->route_id, i->service_id,
-			i->consumer_id, ENGINE_WORKSPACE);
+	lua_pushfstring(L, "plugins:%s:%s:%s:%s:%s:%s", i->version->name, i->route_id,
+			i->service_id, i->consumer_id, i->group_id, ENGINE_WORKSPACE);
 	lua_rawset(L, -3);
 	lua_pushstring(L, "__seq__");
 	lua_pushnumber(L, (double)i->sequence);

@@ -26,8 +26,9 @@ struct engine_instance {
 	struct engine_instance *next; /* in the engine's table */
 	struct engine_version *version;
 	uint64_t resource_version, sequence;
-	char *id, *name, *route_id, *service_id, *consumer_id; /* "" = not scoped by it */
-	char *config;                                          /* JSON text: parsed once per VM */
+	char *id, *name;
+	char *route_id, *service_id, *consumer_id, *group_id; /* "" = not scoped by it */
+	char *config;                                         /* JSON text: parsed once per VM */
 	size_t config_n;
 	uint32_t protocols;          /* enum engine_protocol */
 	bool is_open;                /* on_error = open */

@@ -6,7 +6,7 @@
 #include "shm/record.pb-c.h"
 #include "shm/snapshot.h"
 
-/* An instance of one consumer. */
+/* An instance of one consumer, or of a group of them. */
 struct scope {
 	struct scope *next;
 	char *route_id, *service_id; /* "" = any */
@@ -81,7 +81,7 @@ static bool add_scope(struct configured *c, const Sluice__Record__PluginInstance
 {
 	struct scope *made;
 
-	if (rec->consumer_id[0] == '\0')
+	if (rec->consumer_id[0] == '\0' && rec->consumer_group_id[0] == '\0')
 		return true;
 	made = calloc(1, sizeof(*made));
 	if (made == NULL)

@@ -55,6 +55,7 @@ static void fill(struct engine_version *v, const Sluice__Record__PluginCode *cod
 	v->schema = json_loadb(
 			(const char *)code->schema_json.data, code->schema_json.len, 0, NULL);
 	v->ignores_consumer = ignores(v->schema, "consumer");
+	v->ignores_group = ignores(v->schema, "consumer_group");
 	v->ignores_route = ignores(v->schema, "route");
 	v->ignores_service = ignores(v->schema, "service");
 	v->totals.plugin = str_of(v->name);

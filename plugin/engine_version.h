@@ -46,7 +46,7 @@ struct engine_version {
 	int priority;
 	uint32_t phases;
 	json_t *schema; /* JSON form, or NULL */
-	bool ignores_consumer, ignores_route, ignores_service;
+	bool ignores_consumer, ignores_group, ignores_route, ignores_service;
 
 	struct engine_box *box;
 	struct breaker_row *breaker; /* NULL: it has none */

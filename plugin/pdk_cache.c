@@ -59,7 +59,8 @@ static int fail(lua_State *L, int r)
 /* Entities of the configuration: what was made of them is not found in the next generation. */
 static bool is_entity_key(struct str key)
 {
-	static const char *const entities[] = {"certificates:", "consumers:", "key_sets:", "keys:",
+	static const char *const entities[] = {
+			"certificates:", "consumers:", "consumer_groups:", "key_sets:", "keys:",
 			"plugins:", "routes:", "services:", "snis:", "targets:", "upstreams:"};
 
 	for (size_t i = 0; i < PDK_COUNT(entities); i++)

@@ -202,7 +202,8 @@ static bool add_found(void *arg, struct str id)
 	return f->n < FOLDED_MAX;
 }
 
-static const char *const plugins_key[] = {"name", "route", "service", "consumer", NULL};
+static const char *const plugins_key[] = {
+		"name", "route", "service", "consumer", "consumer_group", NULL};
 static const char *const targets_key[] = {"upstream", "target", NULL};
 static const char *const keys_key[] = {"kid", "set", NULL};
 static const char *const certificates_secrets[] = {"cert", "key", "cert_alt", "key_alt", NULL};

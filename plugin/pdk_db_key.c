@@ -126,7 +126,8 @@ int pdk_db_select_by_cache_key(lua_State *L, const struct pdk_entity *e)
 		part[i] = next_part(&rest);
 	id = part[0];
 	if (e->kind == SLUICE__RECORD__KIND__PLUGIN_INSTANCE)
-		id = snap_instance(view, part[0], part[1], part[2], part[3]);
+		id = part[4].n != 0 ? snap_group_instance(view, part[0], part[1], part[2], part[4])
+				    : snap_instance(view, part[0], part[1], part[2], part[3]);
 	if (e->kind == SLUICE__RECORD__KIND__KEY)
 		return pdk_db_end_query(
 				L, s, pdk_db_push_record(L, e, key_of(view, part[1], part[0])));

@@ -57,36 +57,94 @@ uint32_t plan_phases(const struct plan *p)
 	return p->phases;
 }
 
-/* The instance scoped exactly so, if there is one. */
-static struct engine_instance *scoped(const struct plan *p, const struct plan_entry *entry,
-		struct snap_view *view, struct str route_id, struct str service_id,
-		struct str consumer_id)
-{
-	struct str id = snap_instance(
-			view, str_of(entry->version->name), route_id, service_id, consumer_id);
+/* A place in the precedence of scopes. */
+struct level {
+	bool is_group, by_route, by_service;
+};
 
-	return id.n != 0 ? engine_instance_get(p->engine, view, entry->version, id) : NULL;
+static const struct level above_narrow[] = {
+		{false, true, true},
+		{true, true, true},
+		{false, true, false},
+		{false, false, true},
+		{true, true, false},
+		{true, false, true},
+};
+static const struct level above_wide[] = {{false, false, false}, {true, false, false}};
+
+struct look_up {
+	const struct plan *plan;
+	const struct plan_entry *entry;
+	struct snap_view *view;
+	const struct plan_who *who;
+	struct str route_id, service_id; /* n == 0: there is none, or the plugin ignores it */
+};
+
+/* The instance of the first group, by name, that has one of that scope. */
+static struct str find_of_group(const struct look_up *u, struct str route_id, struct str service_id)
+{
+	struct str name = str_of(u->entry->version->name), id = STR_NONE;
+	const struct group_list *groups = u->who->groups;
+
+	if (!u->entry->has_group_scope || groups == NULL)
+		return id;
+	for (uint32_t i = 0; i < groups->n && id.n == 0; i++)
+		if (groups->v[i].id.n != 0)
+			id = snap_group_instance(
+					u->view, name, route_id, service_id, groups->v[i].id);
+	return id;
+}
+
+static struct str find_of_consumer(
+		const struct look_up *u, struct str route_id, struct str service_id)
+{
+	if (!u->entry->has_consumer_scope || u->who->consumer_id.n == 0)
+		return STR_NONE;
+	return snap_instance(u->view, str_of(u->entry->version->name), route_id, service_id,
+			u->who->consumer_id);
+}
+
+static struct engine_instance *at_level(const struct look_up *u, const struct level *level)
+{
+	struct str r = level->by_route ? u->route_id : STR_NONE;
+	struct str s = level->by_service ? u->service_id : STR_NONE;
+	struct str id;
+
+	if ((level->by_route && r.n == 0) || (level->by_service && s.n == 0))
+		return NULL;
+	id = level->is_group ? find_of_group(u, r, s) : find_of_consumer(u, r, s);
+	return id.n != 0 ? engine_instance_get(u->plan->engine, u->view, u->entry->version, id)
+			 : NULL;
+}
+
+static struct engine_instance *first_of(
+		const struct look_up *u, const struct level *levels, size_t n)
+{
+	struct engine_instance *i = NULL;
+
+	for (size_t at = 0; at < n && i == NULL; at++)
+		i = at_level(u, &levels[at]);
+	return i;
 }
 
 struct engine_instance *plan_resolve(const struct plan *p, const struct plan_entry *entry,
-		struct snap_view *view, struct str consumer_id)
+		struct snap_view *view, const struct plan_who *who)
 {
-	struct str r = entry->version->ignores_route ? STR_NONE : str_of(p->route_id);
-	struct str s = entry->version->ignores_service ? STR_NONE : str_of(p->service_id);
-	struct engine_instance *i = NULL;
+	const struct engine_version *v = entry->version;
+	struct look_up u = {.plan = p, .entry = entry, .view = view, .who = who};
+	bool is_anybodys = (!entry->has_consumer_scope || who->consumer_id.n == 0) &&
+			   (!entry->has_group_scope || who->groups == NULL || who->groups->n == 0);
+	struct engine_instance *i;
 
-	if (!entry->has_consumer_scope || consumer_id.n == 0 || view == NULL)
+	if (is_anybodys || view == NULL)
 		return entry->narrow != NULL ? entry->narrow : entry->wide;
-	if (r.n != 0 && s.n != 0)
-		i = scoped(p, entry, view, r, s, consumer_id);
-	if (i == NULL && r.n != 0)
-		i = scoped(p, entry, view, r, STR_NONE, consumer_id);
-	if (i == NULL && s.n != 0)
-		i = scoped(p, entry, view, STR_NONE, s, consumer_id);
+	u.route_id = v->ignores_route ? STR_NONE : str_of(p->route_id);
+	u.service_id = v->ignores_service ? STR_NONE : str_of(p->service_id);
+	i = first_of(&u, above_narrow, sizeof(above_narrow) / sizeof(above_narrow[0]));
 	if (i == NULL)
 		i = entry->narrow;
 	if (i == NULL)
-		i = scoped(p, entry, view, STR_NONE, STR_NONE, consumer_id);
+		i = first_of(&u, above_wide, sizeof(above_wide) / sizeof(above_wide[0]));
 	return i != NULL ? i : entry->wide;
 }
 

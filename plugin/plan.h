@@ -13,10 +13,12 @@
 
 struct plan_entry {
 	struct engine_version *version;
-	/* Scope precedence puts consumer-only between these two. */
+	/* Scope precedence puts those of a consumer alone, and of a group alone, between these two.
+	 */
 	struct engine_instance *narrow; /* route + service */
 	struct engine_instance *wide;   /* the first of route, service, global */
 	bool has_consumer_scope;        /* some instance is scoped by a consumer */
+	bool has_group_scope;           /* ... by a consumer group */
 };
 
 struct plan {
@@ -34,10 +36,16 @@ struct plan {
 /* Room for n entries; the ids are copied.  NULL = out of memory. */
 struct plan *plan_make(struct engine *e, struct str route_id, struct str service_id, uint32_t n);
 
-/* Which instance of the entry applies to this consumer (may be empty), borrowed from the
- * engine until its next switch; NULL = none.  view: the generation the plan was made in. */
+/* Whom a request is of. */
+struct plan_who {
+	struct str consumer_id;          /* n == 0: nobody's */
+	const struct group_list *groups; /* by name; looked at where has_group_scope; NULL = none */
+};
+
+/* Which instance of the entry applies to who, borrowed from the engine until its next
+ * switch; NULL = none.  view: the generation the plan was made in. */
 struct engine_instance *plan_resolve(const struct plan *p, const struct plan_entry *entry,
-		struct snap_view *view, struct str consumer_id);
+		struct snap_view *view, const struct plan_who *who);
 
 /* What a condition asks about another plugin (name: with '_' for '-'): false, no instance of it
  * is configured; *ret_is_matched, one applies to the plan's route and service, whatever the

@@ -15,6 +15,8 @@
  *	          'r' host-hash id path-hash      → struct route_entry (regex paths)
  *	          's' service id NUL route id     → (empty)
  *	instance  'i' plugin NUL route NUL service NUL consumer → id
+ *	          'i' plugin NUL route NUL service NUL NUL group → id
+ *	          'g' plugin                      → u32 enabled instances scoped by a group
  *	          'c' plugin                      → u32 enabled instances scoped by a consumer
  *	refusal   kind, id                        → struct refusal_head, code, file, text,
  *spec_sha256
@@ -226,6 +228,21 @@ static inline void snap_key_instance(struct snap_key *k, struct str plugin, stru
 	snap_key_add_z(k, route);
 	snap_key_add_z(k, service);
 	snap_key_add(k, consumer);
+}
+
+/* No key of a consumer's instance ends so: ids hold no NUL. */
+static inline void snap_key_group_instance(struct snap_key *k, struct str plugin, struct str route,
+		struct str service, struct str group)
+{
+	snap_key_instance(k, plugin, route, service, STR_NONE);
+	snap_key_add_z(k, STR_NONE);
+	snap_key_add(k, group);
+}
+
+static inline void snap_key_group_scope(struct snap_key *k, struct str plugin)
+{
+	snap_key_begin(k, 'g');
+	snap_key_add(k, plugin);
 }
 
 /* Where every key of the plugin's instances begins. */

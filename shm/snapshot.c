@@ -334,6 +334,15 @@ struct str snap_instance(const struct snap_view *v, struct str plugin, struct st
 	return snap_view_find(v, SNAP_DB_INSTANCE, &key);
 }
 
+struct str snap_group_instance(const struct snap_view *v, struct str plugin, struct str route_id,
+		struct str service_id, struct str group_id)
+{
+	struct snap_key key;
+
+	snap_key_group_instance(&key, plugin, route_id, service_id, group_id);
+	return snap_view_find(v, SNAP_DB_INSTANCE, &key);
+}
+
 bool snap_has_instance(const struct snap_view *v, struct str plugin)
 {
 	struct snap_key prefix;
@@ -357,6 +366,14 @@ bool snap_has_consumer_scope(const struct snap_view *v, struct str plugin)
 	struct snap_key key;
 
 	snap_key_consumer_scope(&key, plugin);
+	return snap_view_find(v, SNAP_DB_INSTANCE, &key).n != 0;
+}
+
+bool snap_has_group_scope(const struct snap_view *v, struct str plugin)
+{
+	struct snap_key key;
+
+	snap_key_group_scope(&key, plugin);
 	return snap_view_find(v, SNAP_DB_INSTANCE, &key).n != 0;
 }
 

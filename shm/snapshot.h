@@ -82,10 +82,14 @@ uint64_t snap_count(const struct snap_view *v, uint32_t kind);
  * STR_NONE.  One lookup in the index; disabled instances are not in it. */
 struct str snap_instance(const struct snap_view *v, struct str plugin, struct str route_id,
 		struct str service_id, struct str consumer_id);
+/* The same of an instance scoped by a consumer group. */
+struct str snap_group_instance(const struct snap_view *v, struct str plugin, struct str route_id,
+		struct str service_id, struct str group_id);
 /* True if plugin has an enabled instance. */
 bool snap_has_instance(const struct snap_view *v, struct str plugin);
 /* True if some enabled instance of plugin is scoped by a consumer. */
 bool snap_has_consumer_scope(const struct snap_view *v, struct str plugin);
+bool snap_has_group_scope(const struct snap_view *v, struct str plugin); /* ... by a group */
 
 /* A resource that this node refused: the last good record, if any, stays in force; what was
  * refused is told here. */

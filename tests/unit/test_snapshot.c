@@ -15,7 +15,7 @@ static void put_consumer(struct snap_txn *t, const char *id, const char *name, u
 }
 
 struct scope {
-	const char *plugin, *route, *service, *consumer;
+	const char *plugin, *route, *service, *consumer, *group;
 };
 
 static void put_instance(struct snap_txn *t, const char *id, struct scope s, bool is_enabled)
@@ -27,6 +27,7 @@ static void put_instance(struct snap_txn *t, const char *id, struct scope s, boo
 	i.route_id = (char *)(uintptr_t)(s.route != NULL ? s.route : "");
 	i.service_id = (char *)(uintptr_t)(s.service != NULL ? s.service : "");
 	i.consumer_id = (char *)(uintptr_t)(s.consumer != NULL ? s.consumer : "");
+	i.consumer_group_id = (char *)(uintptr_t)(s.group != NULL ? s.group : "");
 	i.enabled = is_enabled;
 	assert_int_equal(put_message(t, INSTANCE, id, 1, &i.base), 0);
 }
@@ -220,7 +221,7 @@ static void instances_are_found_by_exact_scope_unless_disabled(void **state)
 
 	put_instance(t, "global", (struct scope){.plugin = "p"}, true);
 	put_instance(t, "route", (struct scope){.plugin = "p", .route = "r1"}, true);
-	put_instance(t, "all", (struct scope){"p", "r1", "s1", "c1"}, true);
+	put_instance(t, "all", (struct scope){"p", "r1", "s1", "c1", NULL}, true);
 	put_instance(t, "off", (struct scope){.plugin = "q", .consumer = "c1"}, false);
 	commit(t, 1);
 	v = view_of(w);
@@ -235,7 +236,7 @@ static void instances_are_found_by_exact_scope_unless_disabled(void **state)
 	snap_view_unref(v);
 	t = begin(w);
 	put_instance(t, "off", (struct scope){.plugin = "q", .consumer = "c1"}, true);
-	put_instance(t, "all", (struct scope){"p", "r1", "s1", "c1"}, false);
+	put_instance(t, "all", (struct scope){"p", "r1", "s1", "c1", NULL}, false);
 	put_instance(t, "global-2", (struct scope){.plugin = "p"}, true);
 	remove_record(t, INSTANCE, "global");
 	commit(t, 2);
@@ -243,6 +244,38 @@ static void instances_are_found_by_exact_scope_unless_disabled(void **state)
 	assert_true(str_eq(snap_instance(v, STR("p"), none, none, none), STR("global-2")));
 	assert_true(snap_has_consumer_scope(v, STR("q")));
 	assert_false(snap_has_consumer_scope(v, STR("p")));
+	snap_view_unref(v);
+}
+
+static void instances_of_groups_are_apart_from_those_of_consumers(void **state)
+{
+	sl_auto(snapshot_writer) w = open_writer(*state);
+	struct snap_txn *t = begin(w);
+	struct str p = STR("p"), none = STR_NONE, x = STR("x");
+	struct snap_view *v;
+
+	/* a group's id stands in for the consumer's, too (shm/record.proto) */
+	put_instance(t, "group", (struct scope){"p", NULL, NULL, "x", "x"}, true);
+	put_instance(t, "group on r", (struct scope){"p", "r", NULL, "x", "x"}, true);
+	put_instance(t, "off", (struct scope){"q", NULL, NULL, "x", "x"}, false);
+	commit(t, 1);
+	v = view_of(w);
+	assert_true(str_eq(snap_group_instance(v, p, none, none, x), STR("group")));
+	assert_true(str_eq(snap_group_instance(v, p, STR("r"), none, x), STR("group on r")));
+	assert_null(snap_group_instance(v, p, none, STR("r"), x).p);
+	assert_null(snap_instance(v, p, none, none, x).p);
+	assert_null(snap_instance(v, p, none, none, none).p);
+	assert_true(snap_has_group_scope(v, p) && !snap_has_consumer_scope(v, p));
+	assert_false(snap_has_group_scope(v, STR("q")));
+	snap_view_unref(v);
+	t = begin(w);
+	put_instance(t, "group", (struct scope){.plugin = "p", .consumer = "x"}, true);
+	remove_record(t, INSTANCE, "group on r");
+	commit(t, 2);
+	v = view_of(w);
+	assert_true(str_eq(snap_instance(v, p, none, none, x), STR("group")));
+	assert_null(snap_group_instance(v, p, none, none, x).p);
+	assert_true(!snap_has_group_scope(v, p) && snap_has_consumer_scope(v, p));
 	snap_view_unref(v);
 }
 
@@ -406,6 +439,7 @@ int main(void)
 			TEST(clear_leaves_only_what_is_put_after_it),
 			TEST(a_view_keeps_its_generation_while_newer_ones_are_committed),
 			TEST(instances_are_found_by_exact_scope_unless_disabled),
+			TEST(instances_of_groups_are_apart_from_those_of_consumers),
 			TEST(code_stays_while_a_record_refers_to_it_and_no_longer),
 			TEST(a_refusal_is_told_beside_the_record_that_still_serves),
 			TEST(records_that_no_index_can_hold_are_refused_and_the_rest_goes_on),
