@@ -382,6 +382,7 @@ int follow_new(struct follow **ret, struct event_base *base, const struct follow
 	r = refresh_view(f, why);
 	if (r < 0)
 		return r;
+	f->wants_everything = f->held != NULL && plan_may_know_better(f->held);
 	*ret = sl_steal(f);
 	return 0;
 }

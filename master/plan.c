@@ -108,6 +108,23 @@ static bool is_known(uint32_t kind)
 	       NULL;
 }
 
+/* snap_refusal_fn */
+static bool look_for_known(void *arg, uint32_t kind, const struct snap_refusal *refusal)
+{
+	bool *is_found = arg;
+
+	*is_found = str_eq(refusal->code, STR("format")) && is_known(kind);
+	return !*is_found;
+}
+
+bool plan_may_know_better(const struct snap_view *held)
+{
+	bool is_found = false;
+
+	snap_each_refusal(held, look_for_known, &is_found);
+	return is_found;
+}
+
 void plan_inspect(struct plan_item *item, uint64_t source_bytes_max)
 {
 	uint8_t sha256[32];

@@ -86,5 +86,8 @@ struct plan_item *plan_find_plugin(const struct plan *p, const char *name);
 /* Resources that were rejected only because of what else the node holds (a reference, or a config
  * that needs refused code): they may fit later, and control does not send them again by itself. */
 bool plan_has_misfits(const struct plan *p);
+/* What held refuses may be understood now: an earlier version of this program did not know its
+ * kind. Control does not send it again by itself. */
+bool plan_may_know_better(const struct snap_view *held);
 /* Something was accepted that an earlier misfit may have waited for. */
 bool plan_may_heal(const struct plan *p);

@@ -168,6 +168,12 @@ uint64_t snap_view_generation(const struct snap_view *v)
 	return v->state.generation;
 }
 
+uint64_t snap_view_commit(const struct snap_view *v)
+{
+	sl_check(v, SNAP_VIEW_MAGIC);
+	return mdb_txn_id(v->txn);
+}
+
 struct str snap_view_epoch(const struct snap_view *v)
 {
 	sl_check(v, SNAP_VIEW_MAGIC);
@@ -404,4 +410,25 @@ bool snap_refusal(const struct snap_view *v, uint32_t kind, struct str id, struc
 
 	snap_key_record(&key, kind, id);
 	return snap_refusal_parse(snap_view_find(v, SNAP_DB_REFUSAL, &key), ret);
+}
+
+void snap_each_refusal(const struct snap_view *v, snap_refusal_fn *fn, void *arg)
+{
+	MDB_val key, value;
+	MDB_cursor *c = NULL;
+	struct snap_refusal refusal;
+	int rc;
+
+	sl_check(v, SNAP_VIEW_MAGIC);
+	if (mdb_cursor_open(v->txn, v->env->db[SNAP_DB_REFUSAL], &c) != 0)
+		return;
+	rc = mdb_cursor_get(c, &key, &value, MDB_FIRST);
+	for (; rc == 0; rc = mdb_cursor_get(c, &key, &value, MDB_NEXT)) {
+		struct str id = snap_str(key);
+
+		if (id.n != 0 && snap_refusal_parse(snap_str(value), &refusal) &&
+				!fn(arg, (uint8_t)id.p[0], &refusal))
+			break;
+	}
+	mdb_cursor_close(c);
 }

@@ -43,6 +43,9 @@ struct snap_view *snap_view_ref(struct snap_view *v);
 void snap_view_unref(struct snap_view *v); /* NULL allowed; the last one ends the transaction */
 
 uint64_t snap_view_generation(const struct snap_view *v);
+/* Which write of the environment it sees: also another when a generation was written again, as
+ * after resources were refused that are understood by now. */
+uint64_t snap_view_commit(const struct snap_view *v);
 /* 16 random bytes chosen by control's store; n == 0 = none yet. */
 struct str snap_view_epoch(const struct snap_view *v);
 struct str snap_view_digest(const struct snap_view *v); /* stream Update.digest_after */
@@ -101,6 +104,9 @@ struct snap_refusal {
 };
 bool snap_refusal(
 		const struct snap_view *v, uint32_t kind, struct str id, struct snap_refusal *ret);
+/* Every one, by kind; stops when fn returns false. */
+typedef bool snap_refusal_fn(void *arg, uint32_t kind, const struct snap_refusal *refusal);
+void snap_each_refusal(const struct snap_view *v, snap_refusal_fn *fn, void *arg);
 
 /* Bytes of the file in use, and of the map. */
 void snapshot_usage(const struct snapshot *s, uint64_t *ret_used, uint64_t *ret_map);

@@ -162,25 +162,25 @@ static struct certificate *certificate_get(
 		struct certificates *c, const struct snap_view *view, struct str id)
 {
 	struct certificate *found = assoc_get(c->parsed, id, 0);
-	uint64_t generation = snap_view_generation(view);
+	uint64_t commit = snap_view_commit(view);
 	uint8_t sha256[32];
 	struct str record;
 
-	if (found != NULL && found->generation == generation)
+	if (found != NULL && found->commit == commit)
 		return found;
 	record = snap_get(view, SLUICE__RECORD__KIND__CERTIFICATE, id);
 	SHA256((const uint8_t *)record.p, record.n, sha256);
 	/* what a reference gives depends on the vaults of the generation */
 	if (found != NULL && memcmp(found->sha256, sha256, sizeof(sha256)) == 0 &&
 			str_find(record, STR("{vault://")) < 0) {
-		found->generation = generation;
+		found->commit = commit;
 		return found;
 	}
 	certificate_unref(found);
 	found = record.n != 0 ? certificate_load(view, record) : NULL;
 	if (found == NULL)
 		return NULL;
-	found->generation = generation;
+	found->commit = commit;
 	memcpy(found->sha256, sha256, sizeof(sha256));
 	assoc_put(c->parsed, id, 0, found);
 	return found;

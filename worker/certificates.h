@@ -18,9 +18,9 @@
 
 struct certificate {
 	unsigned refs;
-	uint64_t generation; /* it was last seen the same in */
-	uint8_t sha256[32];  /* of its record */
-	unsigned n;          /* 0: it cannot be used (the log says why) */
+	uint64_t commit;    /* it was last seen the same in */
+	uint8_t sha256[32]; /* of its record */
+	unsigned n;         /* 0: it cannot be used (the log says why) */
 	struct certificate_pair pairs[2];
 };
 void certificate_unref(struct certificate *c); /* NULL allowed */

@@ -65,7 +65,7 @@ void worker_switch_generation(struct worker *w)
 			log_err("snapshot cannot be read", "error=%d why=\"%s\"", r, why.text);
 		return;
 	}
-	if (w->view == NULL || snap_view_generation(view) != snap_view_generation(w->view)) {
+	if (w->view == NULL || snap_view_commit(view) != snap_view_commit(w->view)) {
 		if (w->engine != NULL)
 			engine_set_view(w->engine, view, report_plugin, w);
 		balancers_set_view(w->balancers, view);

@@ -116,6 +116,18 @@ def test_bad_resources_are_rejected_one_by_one_and_the_rest_goes_in(pair):
     eventually(lambda: node.get("/two").status_code == 200, "the delta is in force")
 
 
+def test_what_a_node_did_not_understand_it_asks_for_again_when_it_starts_anew(pair):
+    h, node, good = pair
+    unknown = h.m.Resource(kind=77, id="unknown", version=1, spec=b"", spec_sha256=hashlib.sha256(b"").digest())
+    junk = h.m.Resource(kind=16, id="junk", version=1, spec=b"\xff", spec_sha256=hashlib.sha256(b"\xff").digest())
+    for resources, generation, says in ([[*good, unknown], 11, 11], [[*good, junk], 12, 0]):
+        h.ack(h.send(resources, generation=generation))
+        node.stop()
+        node.start()
+        assert h.plane.wait("hello", 20 * SLOW).generation == says
+        eventually(lambda: node.get("/").status_code == 200, "what it holds serves meanwhile")
+
+
 def test_parts_that_never_end_or_come_wrong_leave_the_node_serving_and_small(pair):
     h, node, good = pair
     before = private_kb(node.process.pid)

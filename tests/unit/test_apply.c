@@ -169,6 +169,32 @@ static void a_resource_of_an_unknown_kind_is_rejected_and_the_rest_goes_in(void 
 	assert_int_equal(bed_outcome(b, KIND(SERVICE), "s1"), PLAN_ACCEPTED);
 }
 
+/* What a later version of this program knows is asked for anew. */
+static void a_refusal_may_be_outlived_when_its_kind_is_known(void **state)
+{
+	struct bed *b = *state;
+	struct snap_view *v;
+	static char other[] = "other";
+
+	bed_begin(b, 0, 5);
+	bed_add_service(b, "s1", 1);
+	bed_add_service(b, "s2", 1);
+	b->resources[1]->kind = 77;
+	bed_commit(b);
+	v = bed_view(b);
+	assert_false(plan_may_know_better(v));
+	snap_view_unref(v);
+	bed_begin(b, 5, 6);
+	bed_add_service(b, "s3", 1);
+	b->resources[0]->kind = KIND(PLUGIN_INSTANCE);
+	b->resources[0]->id = other;
+	bed_commit(b);
+	assert_string_equal(bed_reason(b, KIND(PLUGIN_INSTANCE), "other"), "format");
+	v = bed_view(b);
+	assert_true(plan_may_know_better(v));
+	snap_view_unref(v);
+}
+
 static void refused_code_keeps_its_last_good_version_and_says_why(void **state)
 {
 	struct bed *b = *state;
@@ -303,6 +329,7 @@ int main(void)
 			CLAIM(impossible_fields_refuse_the_update_as_malformed),
 			CLAIM(a_spec_that_does_not_hash_is_rejected_and_the_rest_goes_in),
 			CLAIM(a_resource_of_an_unknown_kind_is_rejected_and_the_rest_goes_in),
+			CLAIM(a_refusal_may_be_outlived_when_its_kind_is_known),
 			CLAIM(refused_code_keeps_its_last_good_version_and_says_why),
 			CLAIM(refused_code_in_a_full_update_keeps_its_last_good_version_too),
 			CLAIM(an_instance_that_fits_only_refused_code_stays_with_the_old_one),
