@@ -281,29 +281,43 @@ static struct str join_groups(lua_State *L, int arg)
 	return list;
 }
 
-/* "a, b" of the consumer groups that count when it is this consumer. */
+/* "a, b" of the consumer groups that count when it is this consumer: linear, there may be many. */
 static struct str join_consumer_groups(lua_State *L, struct str consumer_id)
 {
 	struct exchange *x = pdk_exchange(L);
 	const struct group_list *list =
 			list_of(L, consumer_id.n != 0 ? consumer_id : x->consumer.id);
-	struct str all = STR_NONE, name;
+	size_t size = 0, n = 0;
+	struct str joined;
+	char *text;
 
+	for (uint32_t i = 0; i < list->n; i++)
+		size += list->v[i].name.n + 2;
+	if (size == 0)
+		return STR_NONE;
+	vm_host_enter(L);
+	text = arena_alloc(x->arena, size);
+	vm_host_leave(L);
+	pdk_check_room(L, text != NULL ? 0 : -1);
 	for (uint32_t i = 0; i < list->n; i++) {
-		value_check_stack(L);
-		pdk_push_str(L, list->v[i].name);
-		name = pdk_header_text(L, STR("groups"), lua_gettop(L));
-		lua_pop(L, 1);
+		struct str name = list->v[i].name;
+
 		if (name.n == 0)
 			continue;
-		vm_host_enter(L);
-		all = all.n == 0 ? name
-				 : arena_printf(x->arena, "%.*s, %.*s", STR_ARG(all),
-						   STR_ARG(name));
-		vm_host_leave(L);
-		pdk_check_room(L, all.p != NULL ? 0 : -1);
+		if (n != 0) {
+			memcpy(text + n, ", ", 2);
+			n += 2;
+		}
+		memcpy(text + n, name.p, name.n);
+		n += name.n;
 	}
-	return all;
+	if (n == 0)
+		return STR_NONE;
+	value_check_stack(L);
+	pdk_push_str(L, (struct str){text, n});
+	joined = pdk_header_text(L, STR("groups"), lua_gettop(L));
+	lua_pop(L, 1);
+	return joined;
 }
 
 static void check_table(lua_State *L, int arg, const char *text)

@@ -224,3 +224,17 @@ def test_a_data_plane_has_them_from_its_control_plane_and_after_it(make_node, or
     node.start()
     eventually(lambda: node.get("/r").status_code == 200, "it serves what it had")
     assert marks(node) == (None, "gold", None)
+
+
+def test_names_that_are_no_header_and_a_thousand_groups_harm_nothing(node):
+    node.make("/consumer_groups", {"name": "evil\r\nX-Evil: 1"})
+    node.make("/consumer_groups/evil%0D%0AX-Evil:%201/consumers", {"consumer": "carol"})
+    eventually(lambda: ask(node, "carol")["X-First"] != "none", "she is in it")
+    got = ask(node, "carol")
+    assert "X-Evil" not in got and "evil" in got["X-Told"] and got["X-Groups"].endswith("/36")
+    for i in range(300):
+        node.make("/consumer_groups", {"name": f"g{i:03}"})
+        node.make("/consumers/bob/consumer_groups", {"group": f"g{i:03}"})
+    mark(node, "the last", consumer_group="g299")
+    eventually(lambda: ask(node, "bob").get("X-Mark") == "the last", "found among them")
+    assert ask(node, "bob")["X-Told"] == ", ".join(["bronze", *(f"g{i:03}" for i in range(300))])
