@@ -43,6 +43,8 @@ static inline bool str_ends(struct str s, struct str suffix)
 /* From byte `from` (clamped) to the end. */
 static inline struct str str_from(struct str s, size_t from)
 {
+	if (s.n == 0) /* perhaps of no memory, to which nothing may be added */
+		return s;
 	return from >= s.n ? (struct str){s.p + s.n, 0} : (struct str){s.p + from, s.n - from};
 }
 

@@ -224,6 +224,11 @@ int image_go_back(const struct handover *h, const char *program, int binary_fd,
 	return image_become(h, path, conf_file, failure, why);
 }
 
+void image_hold_signals(void)
+{
+	hold_signals(SIG_BLOCK);
+}
+
 void image_take_signals(void)
 {
 	hold_signals(SIG_UNBLOCK);

@@ -35,7 +35,9 @@ int image_become(const struct handover *h, const char *path, const char *conf_fi
  * image_become. */
 int image_go_back(const struct handover *h, const char *program, int binary_fd,
 		const char *conf_file, const char *failure, struct why *why);
-/* Handlers are in place: signals that came during the exec are delivered. */
+/* From now on signals that sluiced handles wait. */
+void image_hold_signals(void);
+/* Handlers are in place: signals that were held are delivered. */
 void image_take_signals(void);
 
 /* Until image_unguard() a crash, an abort or `patience_s` without an end go back to the image that

@@ -43,6 +43,7 @@ struct upgrade {
 	struct why reason;
 	uint64_t n_upgrades, wait_until_ms;
 	bool is_stopping;
+	bool is_holding_signals; /* WAITING, and exec is next */
 
 	struct upgrade_trial *trial; /* of the binary; CHECKING */
 	struct event *poll;
@@ -89,6 +90,9 @@ static void end(struct upgrade *u, enum state state, const struct why *why)
 	upgrade_trial_free(u->trial);
 	u->trial = NULL;
 	event_del(u->poll);
+	if (u->is_holding_signals)
+		image_take_signals();
+	u->is_holding_signals = false;
 	u->state = state;
 	u->reason = why != NULL ? *why : WHY_NONE;
 	if (state == DONE)
@@ -299,6 +303,21 @@ void upgrade_go_on(struct upgrade *u)
 	poll_soon(u);
 }
 
+/* A signal that libevent has caught and not yet told would end with this image: signals are held
+ * first, and what was caught before comes to us until the next turn. */
+static void wait_for_leap(struct upgrade *u)
+{
+	if (u->events->is_busy(u->arg) && clock_mono_ms() < u->wait_until_ms) {
+		poll_soon(u);
+	} else if (!u->is_holding_signals) {
+		u->is_holding_signals = true;
+		image_hold_signals();
+		poll_soon(u);
+	} else {
+		leap(u);
+	}
+}
+
 static void on_poll(evutil_socket_t fd, short what, void *arg)
 {
 	struct upgrade *u = arg;
@@ -307,12 +326,8 @@ static void on_poll(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (u->state == REPLACING)
 		watch_replacing(u);
-	else if (u->state != WAITING)
-		return;
-	else if (u->events->is_busy(u->arg) && clock_mono_ms() < u->wait_until_ms)
-		poll_soon(u);
-	else
-		leap(u);
+	else if (u->state == WAITING)
+		wait_for_leap(u);
 }
 
 /* ---- life ---- */
