@@ -11,8 +11,8 @@
  *	listener 3 0 42             of worker 3, address 0
  *	status 44                   listening for the status API
  *	seat 6 4711 23 24 1 0 1 2 7 85711 0
- *	worker 3 0 1 0              which of its two seats takes connections; added by hand; held
- *until drain 3 85711 30000         taken out of use: worker ("-": the node), since, its time in ms
+ *	worker 3 0 1 0              the seat that takes connections; added by hand; held until
+ *	drain 3 85711 30000         taken out of use: worker ("-": the node), since, for how many ms
  *	count request-limit 6 <sha256> runs=10 errors=0 …   slot "-": of processes that are gone
  *	end
  *

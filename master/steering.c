@@ -90,18 +90,27 @@ static int make_memory(struct steering *s, uint32_t n_slots, struct why *why)
 	return board_create(&s->board, &s->board_fd, n_slots, why);
 }
 
-int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
-		uint32_t n_workers, uint32_t n_slots, struct why *why)
+struct steering *steering_make(const struct conf *conf)
 {
-	sl_auto(steering) s = calloc(1, sizeof(*s));
-	int r = 0;
+	struct steering *s = calloc(1, sizeof(*s));
 
 	if (s == NULL)
-		return why_errno(why, ENOMEM, "steering");
+		return NULL;
 	s->magic = STEERING_MAGIC;
 	s->conf = conf;
 	s->board_fd = s->old_socks_fd = -1;
 	s->mode = STEER_KERNEL;
+	return s;
+}
+
+int steering_new(struct steering **ret, const struct conf *conf, const char *node_id,
+		uint32_t n_workers, uint32_t n_slots, struct why *why)
+{
+	sl_auto(steering) s = steering_make(conf);
+	int r = 0;
+
+	if (s == NULL)
+		return why_errno(why, ENOMEM, "steering");
 	if (!steer_mode_parse(str_of(conf->steering_mode), &s->wanted))
 		return why_errno(why, EINVAL, "steering_mode");
 	if (strcmp(conf->steering, "off") != 0)

@@ -60,15 +60,11 @@ static void adopt_pins(struct steering *s, const struct handover *before)
 int steering_adopt(struct steering **ret, const struct conf *conf, const struct handover *before,
 		struct why *why)
 {
-	sl_auto(steering) s = calloc(1, sizeof(*s));
+	sl_auto(steering) s = steering_make(conf);
 	int r;
 
 	if (s == NULL)
 		return why_errno(why, ENOMEM, "steering");
-	s->magic = STEERING_MAGIC;
-	s->conf = conf;
-	s->board_fd = s->old_socks_fd = -1;
-	s->mode = STEER_KERNEL;
 	s->are_placed = before->has_program;
 	s->wanted = before->steering_mode < STEER_MODE_COUNT
 				    ? (enum steer_mode)before->steering_mode

@@ -29,5 +29,7 @@ struct steering {
 	struct why unpinned;
 };
 
+/* Of nothing yet; NULL: no memory. */
+struct steering *steering_make(const struct conf *conf);
 /* "tcp_migrate_req" where it is on, else "none". */
 const char *steering_read_migration(void);

@@ -366,9 +366,8 @@ void supervise_tell(struct supervise *v, uint32_t slot, const struct ipc_out *ou
 			seat_tell(v->workers[i / BOARD_SEATS].seats[i % BOARD_SEATS], out);
 }
 
-int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
+int supervise_refuse(const struct supervise *v, uint32_t worker, struct why *why)
 {
-	sl_check(v, SUPERVISE_MAGIC);
 	if (v->is_stopping) {
 		why_set(why, NULL, 0, "the node is stopping");
 		return -ESHUTDOWN;
@@ -378,6 +377,17 @@ int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
 				v->n_workers - 1);
 		return -ENOENT;
 	}
+	return 0;
+}
+
+int supervise_restart(struct supervise *v, uint32_t worker, struct why *why)
+{
+	int r;
+
+	sl_check(v, SUPERVISE_MAGIC);
+	r = supervise_refuse(v, worker, why);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < v->n_workers; i++) {
 		if (worker != SUPERVISE_ALL && worker != i)
 			continue;

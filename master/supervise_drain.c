@@ -148,20 +148,6 @@ void supervise_end_drain(struct supervise *v, struct worker *w)
 	supervise_settle(v, w);
 }
 
-static int refuse(const struct supervise *v, uint32_t worker, struct why *why)
-{
-	if (v->is_stopping) {
-		why_set(why, NULL, 0, "the node is stopping");
-		return -ESHUTDOWN;
-	}
-	if (worker != SUPERVISE_ALL && worker >= v->n_workers) {
-		why_set(why, NULL, 0, "there is no worker %u; there are 0 to %u", worker,
-				v->n_workers - 1);
-		return -ENOENT;
-	}
-	return 0;
-}
-
 static bool is_last_in_use(const struct supervise *v, uint32_t worker)
 {
 	for (uint32_t i = 0; i < v->n_workers; i++) {
@@ -173,7 +159,7 @@ static bool is_last_in_use(const struct supervise *v, uint32_t worker)
 
 int supervise_drain(struct supervise *v, uint32_t worker, uint32_t timeout_ms, struct why *why)
 {
-	int r = refuse(v, worker, why);
+	int r = supervise_refuse(v, worker, why);
 
 	sl_check(v, SUPERVISE_MAGIC);
 	if (r < 0)
@@ -200,7 +186,7 @@ int supervise_drain(struct supervise *v, uint32_t worker, uint32_t timeout_ms, s
 
 int supervise_undrain(struct supervise *v, uint32_t worker, struct why *why)
 {
-	int r = refuse(v, worker, why);
+	int r = supervise_refuse(v, worker, why);
 
 	sl_check(v, SUPERVISE_MAGIC);
 	if (r < 0)

@@ -70,6 +70,8 @@ static inline struct seat *seat_other(const struct worker *w)
 
 /* supervise_drain.c: the board says what state says: who is steered to, whose connections end. */
 void supervise_settle(struct supervise *v, struct worker *w);
+/* -ESHUTDOWN: the node stops, -ENOENT: there is no such worker, with why; 0. */
+int supervise_refuse(const struct supervise *v, uint32_t worker, struct why *why);
 /* What the program does by itself, where there is none: a worker that does not beat gets nothing
  * new. */
 void supervise_leave_out_stale(struct supervise *v);

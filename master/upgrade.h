@@ -4,9 +4,12 @@
  * everything that serves taken over, and replaces its workers with that binary's.
  *
  *	CHECKING ── the binary says no, or nothing ──▶ REFUSED         (nothing has changed)
- *	   └─▶ WAITING (an Update is under way) ── exec ──▶ REPLACING ──▶ DONE
- *	                                             │          └─ the first new worker fails ─▶
- *FAILED └─ it cannot begin ──▶ FAILED (in the old image)
+ *	   └─▶ WAITING (for an Update that is under way) ── exec ──▶ REPLACING ──▶ DONE
+ *	                                                    │            └─▶ FAILED
+ *	                                                    └─▶ FAILED
+ *
+ * FAILED is told by the old image, which has the process back: the new one could not begin, or its
+ * first worker did not become ready.
  *
  * libevent; single-threaded.
  */
