@@ -2,27 +2,10 @@
 #include "master/default_certificates.h"
 
 #include <errno.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 
 #include "plugin/certificate_pair.h"
-
-/* As a worker will use it: OpenSSL refuses what is too weak, too. */
-static int check_pair(SSL_CTX *context, const char *cert, const char *key, struct why *why)
-{
-	struct certificate_pair pair;
-	int r = certificate_pair_load(&pair, cert, key, why);
-
-	if (r == 0 && SSL_CTX_use_cert_and_key(context, pair.cert, pair.key, pair.chain, 1) != 1) {
-		why_set(why, NULL, 0, "%s with %s: %s", cert, key,
-				ERR_reason_error_string(ERR_peek_last_error()));
-		r = -EINVAL;
-	}
-	certificate_pair_done(&pair);
-	ERR_clear_error();
-	return r;
-}
 
 int default_certificates_check(const struct conf *conf, struct why *why)
 {
@@ -40,7 +23,7 @@ int default_certificates_check(const struct conf *conf, struct why *why)
 	while (r == 0 && conf_list_next(&certs, &cert) && conf_list_next(&keys, &key)) {
 		snprintf(cert_path, sizeof(cert_path), "%.*s", STR_ARG(cert));
 		snprintf(key_path, sizeof(key_path), "%.*s", STR_ARG(key));
-		r = check_pair(context, cert_path, key_path, why);
+		r = certificate_pair_use(context, cert_path, key_path, why);
 	}
 	SSL_CTX_free(context);
 	return r;

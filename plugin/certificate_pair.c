@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -99,8 +100,7 @@ static int file_read(const char *path, struct buf *ret, struct why *why)
 	return ferror(f) ? why_errno(why, EIO, "%s", path) : 0;
 }
 
-int certificate_pair_load(
-		struct certificate_pair *ret, const char *cert, const char *key, struct why *why)
+static int load(struct certificate_pair *ret, const char *cert, const char *key, struct why *why)
 {
 	sl_auto_buf cert_pem = {0}, key_pem = {0};
 	struct why reason = WHY_NONE;
@@ -115,5 +115,21 @@ int certificate_pair_load(
 	OPENSSL_cleanse(key_pem.p, key_pem.n);
 	if (r == -EINVAL)
 		why_set(why, NULL, 0, "%s with %s: %s", cert, key, reason.text);
+	return r;
+}
+
+int certificate_pair_use(
+		SSL_CTX *context, const char *cert_path, const char *key_path, struct why *why)
+{
+	struct certificate_pair pair;
+	int r = load(&pair, cert_path, key_path, why);
+
+	if (r == 0 && SSL_CTX_use_cert_and_key(context, pair.cert, pair.key, pair.chain, 1) != 1) {
+		why_set(why, NULL, 0, "%s with %s: %s", cert_path, key_path,
+				ERR_reason_error_string(ERR_peek_last_error()));
+		r = -EINVAL;
+	}
+	certificate_pair_done(&pair);
+	ERR_clear_error();
 	return r;
 }

@@ -19,7 +19,8 @@ struct certificate_pair {
 /* Of PEM texts.  0, -EINVAL (why), -ENOMEM.  certificate_pair_done() in any case. */
 int certificate_pair_parse(
 		struct certificate_pair *ret, struct str cert, struct str key, struct why *why);
-/* Of files.  0, -errno, with why.  certificate_pair_done() in any case. */
-int certificate_pair_load(
-		struct certificate_pair *ret, const char *cert, const char *key, struct why *why);
+/* Of files, into a context that shows it to clients: OpenSSL refuses what is too weak, too.  0,
+ * -errno, with why: the file and what is wrong with it. */
+int certificate_pair_use(
+		SSL_CTX *context, const char *cert_path, const char *key_path, struct why *why);
 void certificate_pair_done(struct certificate_pair *p);

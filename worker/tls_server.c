@@ -180,22 +180,6 @@ static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
 
 /* ---- making it ---- */
 
-static int default_use(struct tls_server *s, const char *cert, const char *key, struct why *why)
-{
-	struct certificate_pair pair;
-	int r = certificate_pair_load(&pair, cert, key, why);
-
-	if (r == 0 && SSL_CTX_use_cert_and_key(s->context, pair.cert, pair.key, pair.chain, 1) !=
-					1) {
-		why_set(why, NULL, 0, "%s with %s: %s", cert, key,
-				ERR_reason_error_string(ERR_peek_last_error()));
-		r = -EINVAL;
-	}
-	certificate_pair_done(&pair);
-	ERR_clear_error();
-	return r;
-}
-
 /* The pairs of two lists of paths. */
 static int defaults_load(struct tls_server *s, const struct conf *conf, struct why *why)
 {
@@ -209,11 +193,11 @@ static int defaults_load(struct tls_server *s, const struct conf *conf, struct w
 	if (own_cert == NULL || own_key == NULL)
 		return -ENOMEM;
 	if (certs[0] == '\0')
-		return default_use(s, own_cert, own_key, why);
+		return certificate_pair_use(s->context, own_cert, own_key, why);
 	while (r == 0 && conf_list_next(&certs, &cert) && conf_list_next(&keys, &key)) {
 		snprintf(cert_path, sizeof(cert_path), "%.*s", STR_ARG(cert));
 		snprintf(key_path, sizeof(key_path), "%.*s", STR_ARG(key));
-		r = default_use(s, cert_path, key_path, why);
+		r = certificate_pair_use(s->context, cert_path, key_path, why);
 	}
 	return r;
 }
